@@ -1,0 +1,1 @@
+"""Shipped configuration: one YAML a paper, one section a scale."""

@@ -1,0 +1,1 @@
+"""Prompts, demonstrations and preference pairs: the tiny world, files and the Hub."""

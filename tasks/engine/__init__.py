@@ -1,0 +1,1 @@
+"""The pieces every stage stands on: references, store, caching, locks, launching, tracking, checkpoints."""

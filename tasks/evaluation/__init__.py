@@ -1,0 +1,1 @@
+"""Gold rewards, win rates, KL, statistics, claims and verdicts."""

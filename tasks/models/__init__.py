@@ -1,0 +1,1 @@
+"""Building, loading, scoring with and sampling from causal language models."""

@@ -1,0 +1,1 @@
+"""Policy optimisation: the loops, and the objectives they take."""

@@ -1,0 +1,1 @@
+"""Objectives: one small file a method, importable with torch and pydantic alone."""
