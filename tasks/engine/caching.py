@@ -12,7 +12,7 @@ from prefect.results import get_result_store
 from prefect.transactions import IsolationLevel
 from pydantic import BaseModel
 
-from tasks.engine.code_digest import code_digest
+from tasks.engine.code_digest import code_digest, module_digest
 from tasks.engine.locks import KernelLockManager
 from tasks.engine.refs import Ref
 from tasks.engine.store import Store
@@ -24,7 +24,7 @@ def key_parts(function: Any, arguments: Mapping[str, Any]) -> dict[str, Any]:
     """Everything that a stage's result depends on, as JSON values; the key is this text's digest."""
     return {
         "stage": f"{function.__module__}:{function.__qualname__}",
-        "code": code_digest(function.__module__),
+        "code": code_digest(function),
         "inputs": {name: canonical(value) for name, value in sorted(arguments.items())},
         "libraries": _library_versions(),
     }
@@ -39,7 +39,8 @@ def stage_key(function: Any, arguments: Mapping[str, Any]) -> str:
 def canonical(value: Any) -> Any:
     """``value`` as JSON that is equal exactly when the input is: references by identity, models by their fields.
 
-    A field marked ``presentation`` in its ``json_schema_extra`` is left out. Raises TypeError for anything whose
+    A model brings the code it is defined by (an objective's formula is in its class). A field marked
+    ``presentation`` in its ``json_schema_extra`` is left out. Raises TypeError for anything whose
     digest would change from call to call (tensors, modules, open files).
     """
     if isinstance(value, Ref):
@@ -47,7 +48,8 @@ def canonical(value: Any) -> Any:
     if isinstance(value, BaseModel):
         fields = type(value).model_fields
         kept = {name: canonical(getattr(value, name)) for name in fields if not _is_presentation(fields[name])}
-        return {"model": type(value).__name__, **kept}
+        kind = type(value)
+        return {"model": kind.__name__, "code": module_digest(kind.__module__), **kept}
     if isinstance(value, Mapping):
         return {str(name): canonical(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

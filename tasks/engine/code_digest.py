@@ -7,6 +7,9 @@ served from a stale cache.
 import ast
 import hashlib
 import importlib.util
+import inspect
+import textwrap
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -14,22 +17,35 @@ PACKAGES = ("tasks", "flows", "configs")
 EFFECTS_ONLY = frozenset(
     f"tasks.engine.{name}"
     for name in (
-        "caching", "code_digest", "home", "launch", "locks", "progress", "publish", "refs", "sender", "spool",
-        "stage", "store", "tracking", "worker", "zygote",
+        "caching", "code_digest", "home", "launch", "locks", "progress", "refs", "sender", "servers", "session",
+        "spool", "stage", "store", "system_metrics", "tracking", "worker", "zygote",
     )
 )
 """Modules that place, guard, report or transport a computation and cannot change its result."""
 
 
+def code_digest(function: Callable[..., object]) -> str:
+    """SHA-256 over ``function``'s own syntax and the sources of our modules that it imports, directly or not.
+
+    A function that imports inside its body is told from its neighbours in the same file: only what it imports
+    itself, and what the file imports at its top, counts.
+    """
+    tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
+    start = _imports_in(tree.body) | _imports_in(ast.parse(_source(function.__module__)).body, nested=False)
+    modules = set[str]().union(*(import_closure(module) for module in start))
+    lines = [_syntax_of(tree), *(f"{name}:{_syntax(name)}" for name in sorted(modules))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
 @cache
-def code_digest(module: str) -> str:
-    """SHA-256 over the sources of ``module`` and its transitive imports within our packages."""
-    sources = {name: _syntax(name) for name in sorted(import_closure(module))}
-    text = "\n".join(f"{name}:{hashlib.sha256(source.encode()).hexdigest()}" for name, source in sources.items())
-    return hashlib.sha256(text.encode()).hexdigest()
+def module_digest(module: str) -> str:
+    """SHA-256 over the sources of ``module`` and of our modules that it imports, directly or not."""
+    lines = [f"{name}:{_syntax(name)}" for name in sorted(import_closure(module))]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
-def import_closure(module: str) -> set[str]:
+@cache
+def import_closure(module: str) -> frozenset[str]:
     """Names of ``module`` and of all our modules that it imports, directly or not, at any depth of the code."""
     seen: set[str] = set()
     waiting = [module]
@@ -39,13 +55,19 @@ def import_closure(module: str) -> set[str]:
             continue
         seen.add(name)
         waiting.extend(_imports(name))
-    return seen
+    return frozenset(seen)
 
 
+@cache
 def _syntax(module: str) -> str:
-    """The module's syntax tree without docstrings, comments or layout: rewording them keeps caches valid."""
-    tree = ast.parse(_source(module))
+    return _syntax_of(ast.parse(_source(module)))
+
+
+def _syntax_of(tree: ast.Module) -> str:
+    """A syntax tree without docstrings, comments, layout or descriptions: rewording them keeps caches valid."""
     for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            node.keywords = [keyword for keyword in node.keywords if keyword.arg != "description"]
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             body = [item for item in node.body if not _is_string_statement(item)]
             node.body = body or [ast.Pass()]
@@ -57,8 +79,12 @@ def _is_string_statement(node: ast.stmt) -> bool:
 
 
 def _imports(module: str) -> set[str]:
+    return _imports_in(ast.parse(_source(module)).body)
+
+
+def _imports_in(body: list[ast.stmt], nested: bool = True) -> set[str]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(_source(module))):
+    for node in (inner for statement in body for inner in (ast.walk(statement) if nested else [statement])):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:

@@ -84,3 +84,14 @@ class CheckpointSeries(Frozen):
     def final(self) -> Checkpoint:
         """The checkpoint after the last optimiser step."""
         return self.checkpoints[-1]
+
+
+class PreferenceData(Frozen):
+    """Pairs to train on, pairs held out by prompt, and what is made of them."""
+
+    pairs: DatasetRef
+    held_out_pairs: DatasetRef
+    demonstrations: DatasetRef
+    """The chosen responses of the training pairs: SFT's targets (DPO, arXiv 2305.18290, section 6)."""
+    evaluation: DatasetRef
+    """Held-out prompts with their chosen response, each prompt once."""

@@ -18,7 +18,7 @@ from tasks.engine.locks import core_count
 from tasks.engine.progress import StageProgress
 from tasks.engine.session import Session, TrackedRun, current_parent, current_session
 from tasks.engine.tracking import Tracker, flatten, new_key
-from tasks.engine.worker import annotations_of
+from tasks.engine.worker import decode, encode
 
 R = TypeVar("R")
 ALL_CORES = 0
@@ -73,7 +73,6 @@ def _process_died(task_: Task[..., Any], run: TaskRun, state: State[Any]) -> boo
 
 def _launch(function: Callable[..., R], arguments: dict[str, Any], threads: int) -> R:
     session, parent = current_session(), current_parent()
-    adapters = annotations_of(function)
     key = stage_key(function, arguments)
     work = home() / "work" / key
     work.mkdir(parents=True, exist_ok=True)
@@ -81,14 +80,14 @@ def _launch(function: Callable[..., R], arguments: dict[str, Any], threads: int)
     tracker = _open_run(function.__name__, session, parent, arguments, key)
     request = {
         "function": f"{function.__module__}:{function.__qualname__}",
-        "arguments": {name: adapters[name].dump_python(value, mode="json") for name, value in arguments.items()},
+        "arguments": encode(arguments),
         "spool": str(session.folder / f"{tracker.key}.jsonl"),
         "work": str(work),
     }
     progress = StageProgress(f"{function.__name__} {parent.label}", work)
     started, status = time.monotonic(), "FAILED"
     try:
-        result = adapters["return"].validate_python(session.launcher.run(work, request, threads, progress.poll))
+        result: R = decode(session.launcher.run(work, request, threads, progress.poll))
         progress.poll()
         status = "FINISHED"
         parent.failures.pop(key, None)

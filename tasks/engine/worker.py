@@ -6,31 +6,49 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel
 
 from tasks.engine.files import write_json
 from tasks.engine.schema import UserError
 
 REQUEST, OUTCOME = "request.json", "outcome.json"
+MODEL = "__model__"
 
 
-def annotations_of(function: Any) -> dict[str, TypeAdapter[Any]]:
-    """A JSON adapter for every parameter of ``function`` and for its ``return``.
+def encode(value: Any) -> Any:
+    """``value`` as JSON that names its models, so that an argument may be any frozen model of a kind.
 
-    Raises TypeError for an unannotated parameter: a stage's inputs cross a process boundary.
+    Raises TypeError for what is neither a model nor JSON: only small values cross between stages.
     """
-    hints = get_type_hints(function)
-    missing = [name for name in inspect.signature(function).parameters if name not in hints]
-    if missing or "return" not in hints:
-        raise TypeError(f"{function.__qualname__}: annotate {', '.join(missing) or 'the return value'}")
-    return {name: TypeAdapter(hint) for name, hint in hints.items()}
+    if isinstance(value, BaseModel):
+        kind = type(value)
+        return {MODEL: f"{kind.__module__}:{kind.__qualname__}", "fields": value.model_dump(mode="json")}
+    if isinstance(value, list | tuple):
+        return [encode(item) for item in value]
+    if isinstance(value, Mapping):
+        return {str(name): encode(item) for name, item in value.items()}
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise TypeError(f"a {type(value).__name__} cannot cross between stages; pass a reference or a frozen model")
+
+
+def decode(value: Any) -> Any:
+    """The value that ``encode`` was given (tuples come back as lists)."""
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if isinstance(value, Mapping):
+        if MODEL in value:
+            return resolve(value[MODEL]).model_validate(value["fields"])
+        return {name: decode(item) for name, item in value.items()}
+    return value
 
 
 def resolve(name: str) -> Any:
-    """The plain function behind ``module:qualname``, without the Prefect task around it."""
+    """What ``module:qualname`` names; of a Prefect task, the plain function inside."""
     module, _, qualname = name.partition(":")
     value: Any = importlib.import_module(module)
     for part in qualname.split("."):
@@ -45,11 +63,9 @@ def run_request(folder: Path) -> None:
     request = json.loads((folder / REQUEST).read_text())
     try:
         function = resolve(request["function"])
-        adapters = annotations_of(function)
-        arguments = {name: adapters[name].validate_python(value) for name, value in request["arguments"].items()}
         with stage_tracker(Path(request["spool"]), Path(request["work"])):
-            result = function(**arguments)
-        outcome = {"result": adapters["return"].dump_python(result, mode="json")}
+            result = function(**decode(request["arguments"]))
+        outcome = {"result": encode(result)}
     except BaseException as error:
         traceback.print_exc()
         outcome = {"error": _describe(error), "user_error": isinstance(error, UserError | OSError)}

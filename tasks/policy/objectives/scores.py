@@ -1,9 +1,13 @@
 """What a preference objective sees: summed log-probabilities, never a model, a device or a file."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,54 @@
+"""Data as Prefect tasks."""
+
+from tasks.data.source import DataSource
+from tasks.data.world import TinyWorld
+from tasks.engine.refs import Checkpoint, DatasetRef, PreferenceData, Samples
+from tasks.engine.stage import stage
+
+
+@stage()
+def draw_demonstrations(world: TinyWorld, seed: int) -> DatasetRef:
+    """Prompts with a demonstration of mixed quality each, for SFT."""
+    from tasks.data import scenario
+
+    return scenario.draw_demonstrations(world, seed)
+
+
+@stage()
+def draw_pair_prompts(world: TinyWorld, seed: int) -> DatasetRef:
+    """Training prompts whose samples are compared."""
+    from tasks.data import scenario
+
+    return scenario.draw_pair_prompts(world, seed)
+
+
+@stage()
+def draw_held_out_prompts(world: TinyWorld, seed: int) -> DatasetRef:
+    """Validation prompts whose samples are compared to test the implicit reward."""
+    from tasks.data import scenario
+
+    return scenario.draw_held_out_prompts(world, seed)
+
+
+@stage()
+def draw_evaluation(world: TinyWorld) -> DatasetRef:
+    """Evaluation prompts with a demonstration each, the same for every arm, seed and paper."""
+    from tasks.data import scenario
+
+    return scenario.draw_evaluation(world)
+
+
+@stage()
+def label_preferences(samples: Samples, world: TinyWorld, seed: int) -> DatasetRef:
+    """Compare the two samples of every prompt by the tiny world's reward."""
+    from tasks.data import labelling
+
+    return labelling.label_preferences(samples, world, seed)
+
+
+@stage()
+def prepare_preferences(source: DataSource, content: str, base: Checkpoint, evaluation_prompts: int) -> PreferenceData:
+    """Read, check and split real preference pairs; ``content`` is the source's digest."""
+    from tasks.data import preferences
+
+    return preferences.prepare_preferences(source, base, evaluation_prompts)
