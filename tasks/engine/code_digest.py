@@ -9,6 +9,7 @@ import hashlib
 import importlib.util
 import inspect
 import textwrap
+import threading
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -23,6 +24,9 @@ EFFECTS_ONLY = frozenset(
 )
 """Modules that place, guard, report or transport a computation and cannot change its result."""
 
+_PARSING = threading.RLock()
+"""CPython 3.11's parser counts recursion per interpreter: two threads that parse at once can raise SystemError."""
+
 
 def code_digest(function: Callable[..., object]) -> str:
     """SHA-256 over ``function``'s own syntax and the sources of our modules that it imports, directly or not.
@@ -30,6 +34,11 @@ def code_digest(function: Callable[..., object]) -> str:
     A function that imports inside its body is told from its neighbours in the same file: only what it imports
     itself, and what the file imports at its top, counts.
     """
+    with _PARSING:
+        return _code_digest(function)
+
+
+def _code_digest(function: Callable[..., object]) -> str:
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     start = _imports_in(tree.body) | _imports_in(ast.parse(_source(function.__module__)).body, nested=False)
     modules = set[str]().union(*(import_closure(module) for module in start))
@@ -40,7 +49,8 @@ def code_digest(function: Callable[..., object]) -> str:
 @cache
 def module_digest(module: str) -> str:
     """SHA-256 over the sources of ``module`` and of our modules that it imports, directly or not."""
-    lines = [f"{name}:{_syntax(name)}" for name in sorted(import_closure(module))]
+    with _PARSING:
+        lines = [f"{name}:{_syntax(name)}" for name in sorted(import_closure(module))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 

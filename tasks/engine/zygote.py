@@ -6,6 +6,7 @@ a child can therefore outlive neither a cancelled flow nor a killed one.
 """
 
 import ctypes
+import importlib
 import json
 import os
 import select
@@ -17,7 +18,16 @@ from typing import TextIO
 from tasks.engine.worker import run_request, use_threads
 
 PR_SET_PDEATHSIG = 1
-PRELOAD = ("torch", "transformers", "accelerate", "datasets", "pandas")
+PRELOAD = (
+    "transformers.models.llama.modeling_llama",
+    "tasks.data.labelling",
+    "tasks.data.preferences",
+    "tasks.policy.pretraining",
+    "tasks.policy.preference",
+    "tasks.evaluation.best_of_n",
+    "tasks.evaluation.measuring",
+)
+"""What stages import, brought in once; a stage that needs another module imports it itself."""
 
 
 def die_with_parent(parent: int) -> None:
@@ -56,7 +66,7 @@ def serve() -> None:
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
     for module in PRELOAD:
-        __import__(module)
+        importlib.import_module(module)
     alarm_read, alarm_write = os.pipe()
     os.set_blocking(alarm_write, False)
     signal.set_wakeup_fd(alarm_write, warn_on_full_buffer=False)

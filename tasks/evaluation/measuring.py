@@ -47,8 +47,10 @@ def measure_series(
     seed: int,
 ) -> Scores:
     """Measure every checkpoint of a training run: the points of its reward-KL frontier, named ``25%`` and so on."""
-    names = [f"{100 * step // series.steps[-1]}%" for step in series.steps[:-1]] + [FINAL]
-    points = [Point(name, policy, decoding) for name, policy in zip(names, series.checkpoints, strict=True)]
+    points = [
+        Point(name, policy, decoding)
+        for name, policy in zip(point_names(len(series.steps)), series.checkpoints, strict=True)
+    ]
     return measure(points, reference, prompts, model, seed)
 
 
@@ -100,12 +102,13 @@ def measure_pairs(
     current_tracker().dataset(held_out, "evaluation")
     frozen = read_log_probs(reference)
     frames = []
-    for step, checkpoint in zip(series.steps, series.checkpoints, strict=True):
+    for step, point, checkpoint in zip(
+        series.steps, point_names(len(series.steps)), series.checkpoints, strict=True
+    ):
         policy, tokenizer = open_frozen(checkpoint, model)
         scores = score_rows(policy, tokenizer, [(row["prompt"], [row["chosen"], row["rejected"]]) for row in rows])
         metrics = pair_metrics(scores, frozen, beta)
         log_means("held_out", metrics, step)
-        point = FINAL if step == series.steps[-1] else f"{100 * step // series.steps[-1]}%"
         frames.append(by_prompt(rows, metrics).groupby(["prompt_id", "metric"], as_index=False)["value"].mean())
         frames[-1]["point"] = point
     return store_scores(pd.concat(frames, ignore_index=True))
@@ -137,6 +140,11 @@ def measure(
         tracker.progress(done, len(points), "policies")
     tracker.table("samples.json", sample_table(samples, metrics))
     return store_scores(pd.concat(frames, ignore_index=True))
+
+
+def point_names(snapshots: int) -> list[str]:
+    """Names of evenly spread checkpoints by their share of the run: ``25%``, ``50%``, ``75%`` and the final one."""
+    return [f"{round(100 * part / snapshots)}%" for part in range(1, snapshots)] + [FINAL]
 
 
 def pair_metrics(

@@ -53,7 +53,16 @@ def draw(
     seeds = row_seeds(seed, [f"{row['prompt_id']}/{number}" for row, number in keys])
     found = sampler.sample(repeated, seeds, decoding.max_new_tokens, decoding.temperature, decoding.top_p)
     return [
-        SampleRow(**row, sample=number, response=decode_response(sampler.tokenizer, one.ids), **one._asdict())
+        SampleRow(
+            prompt_id=row["prompt_id"],
+            prompt=row["prompt"],
+            family=row["family"],
+            sample=number,
+            response=decode_response(sampler.tokenizer, one.ids),
+            ids=one.ids,
+            finished=one.finished,
+            log_prob=one.log_prob,
+        )
         for (row, number), one in zip(keys, found, strict=True)
     ]
 

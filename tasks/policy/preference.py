@@ -19,6 +19,7 @@ from tasks.models.encoding import encode_prompt, encode_response
 from tasks.models.log_probs import ResponseScorer
 from tasks.models.opening import open_policy
 from tasks.models.packing import EncodedGroup
+from tasks.models.parts import disable_dropout
 from tasks.models.scoring import read_log_probs
 from tasks.policy.loop import LossOf, Metrics, snapshots_at, steps_of, train
 from tasks.policy.objectives.objective import Objective
@@ -42,6 +43,7 @@ def optimise_preferences(
     rows = read_rows_of(pairs, PairRow)
     anchors = {"reference": torch.tensor(read_log_probs(reference), dtype=torch.float32)}
     policy, tokenizer = open_policy(start, model)
+    disable_dropout(policy)
     groups = [encode_pair(tokenizer, row) for row in rows]
     lengths = [len(group.prompt) + sum(map(len, group.responses)) for group in groups]
     plan = steps_of(plan_batches(lengths, training.batch_size, seed, training.epochs), training)

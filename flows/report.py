@@ -1,0 +1,101 @@
+"""The end of every paper's flow: scores to leaderboard, verdicts and figures, in MLflow and in Prefect."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
+from pydantic import Field
+
+from tasks.engine.home import tracking_uri
+from tasks.engine.schema import Frozen
+from tasks.engine.session import Session
+from tasks.evaluation.claims import Claim
+from tasks.evaluation.collecting import Collected
+from tasks.evaluation.leaderboard import leaderboard, with_win_rates
+from tasks.evaluation.verdicts import judge_jointly, verdict_table
+
+HEADLINE = ("gold_reward", "win_rate_vs_sft", "win_rate_vs_demonstrations", "accuracy", "kl", "response_tokens")
+
+
+class Report(Frozen):
+    """What a run found; small enough to be a Prefect result and a JSON document."""
+
+    paper: str
+    leaderboard: list[dict[str, Any]] = Field(description="One row an arm: means with 95 % intervals")
+    verdicts: list[dict[str, Any]] = Field(description="One row a claim")
+    failures: dict[str, str] = Field(description="Arm and seed → why it failed")
+    mlflow_run_id: str = ""
+    experiment_id: str = ""
+    mlflow_uri: str = ""
+
+
+def publish(session: Session, collected: Collected, claims: Sequence[Claim], suites: Sequence[str]) -> Report:
+    """Aggregate once, judge the claims together (Holm), and put everything where people look for it."""
+    scores = collected.scores
+    for suite in suites:
+        scores = with_win_rates(scores, suite, ("sft", "demonstrations"))
+    boards = pd.concat([board_of(scores, suite) for suite in suites], ignore_index=True)
+    verdicts = verdict_table(claims, judge_jointly(claims, scores))
+    root = session.root
+    root.table("leaderboard.json", boards)
+    root.table("verdicts.json", verdicts)
+    root.text("scores.csv", scores.to_csv(index=False))
+    root.tags({f"verdict.{row['claim']}": str(row["outcome"]) for row in records(verdicts)})
+    root.tags({"failures": json.dumps(collected.failures)})
+    summarise_arms(session, scores, suites)
+    report = Report(
+        paper=session.paper,
+        leaderboard=records(boards),
+        verdicts=records(verdicts),
+        failures=collected.failures,
+        mlflow_uri=tracking_uri(),
+    )
+    session.sender.send_all()
+    report = report.model_copy(
+        update={
+            "mlflow_run_id": session.sender.run_id(root.key),
+            "experiment_id": session.sender.experiment_id(root.key),
+        }
+    )
+    show_in_prefect(report)
+    return report
+
+
+def board_of(scores: pd.DataFrame, suite: str) -> pd.DataFrame:
+    """Leaderboard of a suite, its headline metrics first; points of sweeps (``dpo@50%``) are left to the figures."""
+    here = scores[(scores["suite"] == suite) & ~scores["arm"].str.contains("@")]
+    present = list(dict.fromkeys(here["metric"]))
+    metrics = [name for name in HEADLINE if name in present] + [name for name in present if name not in HEADLINE]
+    return leaderboard(here, suite, metrics, baselines=()).assign(suite=suite)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows as JSON values; what is missing is None."""
+    return list(json.loads(table.to_json(orient="records")))
+
+
+def summarise_arms(session: Session, scores: pd.DataFrame, suites: Sequence[str]) -> None:
+    """Means of every arm at every seed on the arm's own run, so that MLflow's table and charts compare them."""
+    wanted = scores[scores["suite"].isin(suites) & ~scores["arm"].str.contains("@")]
+    means = wanted.groupby(["arm", "seed", "suite", "metric"])["value"].mean()
+    for (arm, seed), values in means.groupby(level=["arm", "seed"]):
+        run = session.children.get(f"{arm}-s{seed}")
+        if run is not None:
+            run.tracker.metrics({f"eval/{suite}/{metric}": v for (_, _, suite, metric), v in values.items()}, 0)
+
+
+def show_in_prefect(report: Report) -> None:
+    """Leaderboard and verdicts as versioned artifacts, and the link to MLflow."""
+    create_table_artifact(report.leaderboard, key=f"leaderboard-{report.paper}", description="One row an arm")
+    create_table_artifact(report.verdicts, key=f"verdicts-{report.paper}", description="One row a claim")
+    lines = [f"- **{row['outcome']}**: {row['statement']} ({row['reason']})" for row in report.verdicts]
+    failed = [f"- {arm}: {why}" for arm, why in report.failures.items()]
+    create_markdown_artifact(
+        "\n".join(["## Verdicts", *lines, *(["## Failed arms", *failed] if failed else [])]),
+        key=f"summary-{report.paper}",
+    )
+    if report.mlflow_uri.startswith("http"):
+        link = f"{report.mlflow_uri}/#/experiments/{report.experiment_id}/runs/{report.mlflow_run_id}"
+        create_link_artifact(link, link_text="This run in MLflow", key="mlflow-run")

@@ -1,0 +1,57 @@
+"""From the scores of single stages to one tidy table: the only place where arms and seeds get their names."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from prefect.futures import PrefectFuture
+
+from tasks.data.tables import read_scores
+from tasks.engine.refs import Scores
+from tasks.evaluation.scores import concat_scores
+
+
+@dataclass(frozen=True)
+class Pending:
+    """Scores that a stage is computing for an arm at a seed."""
+
+    arm: str
+    seed: int
+    suite: str
+    scores: PrefectFuture[Scores]
+
+
+@dataclass(frozen=True)
+class Collected:
+    """All scores of a run, and what went wrong by ``arm seed``."""
+
+    scores: pd.DataFrame
+    failures: dict[str, str]
+
+
+def collect(paper: str, pending: Sequence[Pending]) -> Collected:
+    """Wait for every stage and stack what it measured; an arm that failed is named and the others go on.
+
+    A point of an arm (a checkpoint, a temperature) is an arm of its own: ``dpo@50%``, ``dpo@T0.25``.
+    """
+    frames: list[pd.DataFrame] = []
+    failures: dict[str, str] = {}
+    for one in pending:
+        one.scores.wait()
+        if one.scores.state.is_completed():
+            frames.append(named(read_scores(one.scores.result()), paper, one.arm, one.seed, one.suite))
+        else:
+            failures.setdefault(f"{one.arm}-s{one.seed}", reason(one.scores))
+    return Collected(concat_scores(frames), failures)
+
+
+def named(table: pd.DataFrame, paper: str, arm: str, seed: int, suite: str) -> pd.DataFrame:
+    """A stage's scores (point, prompt_id, metric, value) as tidy scores."""
+    arms = [f"{arm}@{point}" if point else arm for point in table["point"]]
+    return table.assign(paper=paper, arm=arms, seed=seed, suite=suite)
+
+
+def reason(future: PrefectFuture[Scores]) -> str:
+    """Why a stage has no result: its own error, or that a stage it needs failed."""
+    message = future.state.message or future.state.name
+    return message.removeprefix("Task run encountered an exception ")
