@@ -4,11 +4,13 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tasks.engine.schema import UserError
 
 if TYPE_CHECKING:
+    from prefect import Flow
+
     from flows.paper import Paper
 
 
@@ -51,3 +53,10 @@ def open_paper(key: str) -> "Paper":
     """The paper itself: configuration model, claims, arms and flow. Raises UserError if there is none."""
     paper: Paper = importlib.import_module(find_entry(key).module).PAPER
     return paper
+
+
+def open_flow(paper: "Paper") -> "Flow[..., Any]":
+    """The Prefect flow of ``paper``; its one parameter is ``config``."""
+    module, _, function = paper.flow.partition(":")
+    found: Flow[..., Any] = getattr(importlib.import_module(module), function)
+    return found

@@ -1,17 +1,19 @@
 """A deployment for every paper and scale, whose form opens with that scale's values; and the process serving them."""
 
-import os
-from collections.abc import Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import functools
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from flows.catalog import PAPERS, open_paper
-from flows.paper import Paper
+from flows.catalog import PAPERS, open_flow, open_paper
 from flows.scales import load_config, sections
 from tasks.engine.home import prepare_environment
+from tasks.engine.servers import Server
 
 if TYPE_CHECKING:
     from prefect.deployments.runner import RunnerDeployment
+
+    from flows.paper import Paper
 
 SLUG = "nightly"
 CRON = {"smoke": "0 2 * * *", "laptop": "0 3 * * *", "gpu": "0 4 * * *", "cluster": "0 5 * * *"}
@@ -20,34 +22,96 @@ ASLEEP = frozenset({"gpu", "cluster"})
 RUNS_AT_ONCE = 4
 
 
-def all_deployments(active: dict[str, bool] | None = None) -> list["RunnerDeployment"]:
-    """Every paper at every scale of its YAML file; ``active`` overrides which schedules are on, by name."""
-    papers = [open_paper(key) for key in PAPERS]
-    return [deployment(paper, scale, active or {}) for paper in papers for scale in sections(paper.key)]
+def deployment_names() -> list[str]:
+    """``<paper>/<scale>`` of every deployment; imports no paper."""
+    return [f"{key}/{scale}" for key in PAPERS for scale in sections(key)]
 
 
-def deployment(paper: Paper, scale: str, active: dict[str, bool]) -> "RunnerDeployment":
-    """``<paper>/<scale>``: the same flow and the same configuration as ``rlhf run <paper> --scale <scale>``.
+def build_deployments(switched: Mapping[str, bool]) -> list["RunnerDeployment"]:
+    """Every paper at every scale; ``switched`` says which nightly schedules are on, by deployment name."""
+    names = [name.split("/") for name in deployment_names()]
+    papers = {key: open_paper(key) for key in PAPERS}
+    return [
+        build_deployment(papers[key], scale, switched.get(f"{key}/{scale}", scale not in ASLEEP))
+        for key, scale in names
+    ]
 
-    A run that would start while another of the same deployment is running is cancelled: a nightly run never
-    queues behind itself.
+
+def build_deployment(paper: "Paper", scale: str, nightly: bool) -> "RunnerDeployment":
+    """``<paper>/<scale>``: the flow and the configuration of ``rlhf run <paper> --scale <scale>``.
+
+    While one of its runs is going, a further one is cancelled at once: nightly runs never queue up.
     """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.flows import EntrypointType
     from prefect.schedules import Cron
 
-    from tasks.engine.worker import load_flow
-
-    on = active.get(f"{paper.key}/{scale}", scale not in ASLEEP)
-    return load_flow(paper.flow).to_deployment(
+    return open_flow(paper).to_deployment(
         scale,
         parameters={"config": load_config(paper, scale).model_dump(mode="json")},
-        schedules=[Cron(CRON[scale], slug=SLUG, active=on)],
-        concurrency_limit=ConcurrencyLimitConfig(
-            limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW
-        ),
+        schedules=[Cron(CRON[scale], slug=SLUG, active=nightly)],
+        paused=False,
+        concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
         description=describe(paper, scale),
         tags=[paper.key, paper.family, scale],
         entrypoint_type=EntrypointType.MODULE_PATH,
-        paused=False,
     )
+
+
+def describe(paper: "Paper", scale: str) -> str:
+    """The deployment's page in Prefect, in Markdown."""
+    minutes = f"about {paper.minutes[scale]:g} minutes" if scale in paper.minutes else "not timed yet"
+    arms = [f"- `{name}`: {meaning}" for name, meaning in paper.arms.items()]
+    claims = [f"- {claim.statement} ({claim.source}; paper: {claim.paper_value})" for claim in paper.claims]
+    return "\n".join(
+        [f"**{paper.title}** ([arXiv {paper.arxiv}](https://arxiv.org/abs/{paper.arxiv}))", "", paper.summary, ""]
+        + [f"Scale `{scale}`: {minutes} for a first run.", "", "**Arms**", "", *arms, "", "**Claims**", "", *claims]
+    )
+
+
+def nightly_switches() -> dict[str, bool]:
+    """Which nightly schedules are on now, by deployment name, as somebody may have set them in Prefect."""
+    from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    switches = {}
+    with get_client(sync_client=True) as client:
+        for name in deployment_names():
+            try:
+                known = client.read_deployment_by_name(name)
+            except ObjectNotFound:
+                continue
+            switches |= {name: schedule.active for schedule in known.schedules if schedule.slug == SLUG}
+    return switches
+
+
+def deployment_server(prefect_url: str) -> Server:
+    """The process that serves every deployment of the Prefect server at ``prefect_url``."""
+    return Server(
+        "deployments",
+        f"{prefect_url}/deployments",
+        ["flows.deployments"],
+        functools.partial(are_polled, datetime.now(UTC)),
+    )
+
+
+def are_polled(since: datetime) -> bool:
+    """Whether every deployment has been asked after by its process since then."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        known = client.read_deployments()
+    polled = [one for one in known if one.last_polled is not None and one.last_polled >= since]
+    return len(polled) >= len(deployment_names())
+
+
+def main() -> None:
+    """Register every deployment with the Prefect server and run what is asked of them, until told to stop."""
+    prepare_environment()
+    from prefect import serve
+
+    serve(*build_deployments(nightly_switches()), limit=RUNS_AT_ONCE, print_starting_message=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,9 +5,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
+from plotly.graph_objects import Figure
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from pydantic import Field
 
+from dashboards.figures import against_share_of_pairs, against_temperature, reward_kl_frontier
+from dashboards.report import html_report
 from tasks.engine.home import tracking_uri
 from tasks.engine.schema import Frozen
 from tasks.engine.session import Session
@@ -16,7 +19,14 @@ from tasks.evaluation.collecting import Collected
 from tasks.evaluation.leaderboard import leaderboard, with_win_rates
 from tasks.evaluation.verdicts import judge_jointly, verdict_table
 
-HEADLINE = ("gold_reward", "win_rate_vs_sft", "win_rate_vs_demonstrations", "accuracy", "kl", "response_tokens")
+HEADLINE = (
+    "gold_reward",
+    "win_rate_vs_sft",
+    "win_rate_vs_demonstrations",
+    "accuracy",
+    "kl",
+    "response_tokens",
+)
 
 
 class Report(Frozen):
@@ -42,6 +52,7 @@ def publish(session: Session, collected: Collected, claims: Sequence[Claim], sui
     root.table("leaderboard.json", boards)
     root.table("verdicts.json", verdicts)
     root.text("scores.csv", scores.to_csv(index=False))
+    root.text("report.html", html_report(session.paper, verdicts, boards, figures_of(scores, suites)))
     root.tags({f"verdict.{row['claim']}": str(row["outcome"]) for row in records(verdicts)})
     root.tags({"failures": json.dumps(collected.failures)})
     summarise_arms(session, scores, suites)
@@ -71,6 +82,21 @@ def board_of(scores: pd.DataFrame, suite: str) -> pd.DataFrame:
     return leaderboard(here, suite, metrics, baselines=()).assign(suite=suite)
 
 
+def figures_of(scores: pd.DataFrame, suites: Sequence[str]) -> list[Figure]:
+    """The figures that these scores can be drawn as."""
+    drawn: list[Figure] = []
+    for suite in suites:
+        metrics = set(scores.loc[scores["suite"] == suite, "metric"])
+        if {"kl", "gold_reward"} <= metrics:
+            drawn.append(reward_kl_frontier(scores, suite))
+        if "win_rate_vs_demonstrations" in metrics:
+            drawn.append(against_temperature(scores, suite, "win_rate_vs_demonstrations"))
+            drawn.append(against_share_of_pairs(scores, suite, "win_rate_vs_demonstrations"))
+        if "implicit_accuracy" in metrics:
+            drawn.append(against_share_of_pairs(scores, suite, "implicit_accuracy"))
+    return drawn
+
+
 def records(table: pd.DataFrame) -> list[dict[str, Any]]:
     """Rows as JSON values; what is missing is None."""
     return list(json.loads(table.to_json(orient="records")))
@@ -79,11 +105,12 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 def summarise_arms(session: Session, scores: pd.DataFrame, suites: Sequence[str]) -> None:
     """Means of every arm at every seed on the arm's own run, so that MLflow's table and charts compare them."""
     wanted = scores[scores["suite"].isin(suites) & ~scores["arm"].str.contains("@")]
-    means = wanted.groupby(["arm", "seed", "suite", "metric"])["value"].mean()
-    for (arm, seed), values in means.groupby(level=["arm", "seed"]):
-        run = session.children.get(f"{arm}-s{seed}")
+    means = wanted.groupby(["arm", "seed", "suite", "metric"], as_index=False)["value"].mean()
+    for label, rows in means.groupby(means["arm"] + "-s" + means["seed"].astype(str)):
+        run = session.children.get(str(label))
         if run is not None:
-            run.tracker.metrics({f"eval/{suite}/{metric}": v for (_, _, suite, metric), v in values.items()}, 0)
+            names = "eval/" + rows["suite"] + "/" + rows["metric"]
+            run.tracker.metrics(dict(zip(names, rows["value"], strict=True)), 0)
 
 
 def show_in_prefect(report: Report) -> None:

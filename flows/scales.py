@@ -8,14 +8,16 @@ from functools import cache
 from glob import glob
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from flows.hyperparameters import bounds_of
-from flows.paper import Paper, PaperConfig
 from tasks.engine.schema import UserError
+
+if TYPE_CHECKING:
+    from flows.paper import Paper, PaperConfig
 
 WITH_DATA = "with_data"
 """Key of a scale's section whose settings hold only where real data is given."""
@@ -41,20 +43,21 @@ class Draft:
             self.origins[".".join(path)] = origin
 
     def origin(self, path: str) -> str:
-        """Where the value at ``path``, or what holds it, came from."""
+        """Where the value at ``path`` came from: set there, as part of what holds it, or of what it holds."""
         names = path.split(".")
-        prefixes = (".".join(names[:length]) for length in range(len(names), 0, -1))
-        return next((self.origins[prefix] for prefix in prefixes if prefix in self.origins), "")
+        holders = [".".join(names[:length]) for length in range(len(names), 0, -1)]
+        held = [known for known in self.origins if known.startswith(f"{path}.")]
+        return next((self.origins[known] for known in holders + held if known in self.origins), "")
 
 
 def load_config(
-    paper: Paper,
+    paper: "Paper",
     scale: str,
     overrides: Sequence[str] = (),
     seeds: Sequence[int] = (),
     arms: Sequence[str] = (),
     data: str = "",
-) -> PaperConfig:
+) -> "PaperConfig":
     """The configuration of ``paper`` at ``scale``, with ``path=value`` overrides on top.
 
     ``data`` is a file, a folder or a Hub id; it also brings the scale's settings for real data. Raises UserError
@@ -110,7 +113,7 @@ def locate(data: str) -> str:
     return data
 
 
-def known_arms(paper: Paper, arms: Sequence[str]) -> list[str]:
+def known_arms(paper: "Paper", arms: Sequence[str]) -> list[str]:
     """``arms`` if the paper has them all. Raises UserError naming those it has."""
     for arm in arms:
         if arm not in paper.arms:
@@ -178,9 +181,10 @@ def _neighbours(model: type[BaseModel], names: Sequence[str]) -> str:
     close = get_close_matches(".".join(names), paths, n=3, cutoff=0.75)
     if close:
         return f"did you mean {' or '.join(close)}?"
-    parent = _field_at(model, names[:-1]) if len(names) > 1 else None
+    parent_path = ".".join(names[:-1])
+    parent = _field_at(model, names[:-1]) if parent_path else None
     siblings = (parent.annotation if parent is not None else model).model_fields
-    place = f"'{'.join(names[:-1])}' has" if parent is not None else "there are"
+    place = f"'{parent_path}' has" if parent is not None else "there are"
     return f"{place} {', '.join(siblings)}"
 
 

@@ -39,7 +39,9 @@ class DPOConfig(PreferenceConfig):
     """Everything that a run of the DPO comparison depends on."""
 
     arms: list[Literal["sft", "preferred_ft", "best_of_n", "dpo", "cdpo", "ipo", "slic"]] = Field(
-        ["sft", "preferred_ft", "best_of_n", "dpo", "cdpo", "ipo"], min_length=1, description="Arms to compare"
+        ["sft", "preferred_ft", "best_of_n", "dpo", "cdpo", "ipo"],
+        min_length=1,
+        description="Arms to compare",
     )
     preferred_ft: SupervisedTraining = Field(
         SupervisedTraining(learning_rate=3e-4, batch_size=32, snapshots=4),
@@ -50,7 +52,9 @@ class DPOConfig(PreferenceConfig):
     ipo: IPO = Field(IPO(), description="IPO")
     slic: SLiCHinge = Field(SLiCHinge(), description="SLiC hinge")
     sweep_betas: list[float] = Field(
-        [0.05, 0.5, 1.0], max_length=20, description="Further betas of DPO for the frontier (paper: 0.05, 0.1, 1, 5)"
+        [0.05, 0.5, 1.0],
+        max_length=20,
+        description="Further betas of DPO for the frontier (paper: 0.05, 0.1, 1, 5)",
     )
 
 
@@ -93,7 +97,13 @@ def train_arms(config: DPOConfig, shared: Matched) -> Trained:
     for name, objective in objectives_of(config).items():
         with arm(name, shared.seed):
             trained[name] = optimise_preferences.submit(
-                shared.sft, shared.pairs, shared.reference, objective, config.training, config.model, shared.seed
+                shared.sft,
+                shared.pairs,
+                shared.reference,
+                objective,
+                config.training,
+                config.model,
+                shared.seed,
             )
     if "preferred_ft" in config.arms:
         with arm("preferred_ft", shared.seed):
@@ -138,7 +148,13 @@ def decode_best_of_n(config: DPOConfig, shared: Matched, trained: Trained) -> li
     """Sample n responses from SFT and keep the one that DPO's implicit reward prefers; nothing is trained for it."""
     with arm("best_of_n", shared.seed):
         reward: Any = trained.get("dpo") or optimise_preferences.submit(
-            shared.sft, shared.pairs, shared.reference, config.policy, config.training, config.model, shared.seed
+            shared.sft,
+            shared.pairs,
+            shared.reference,
+            config.policy,
+            config.training,
+            config.model,
+            shared.seed,
         )
         samples = sample_responses.submit(
             shared.sft, shared.evaluation, config.evaluation.decoding, config.evaluation.best_of, config.model,

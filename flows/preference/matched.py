@@ -103,9 +103,7 @@ def share_real_data(config: PreferenceConfig) -> Callable[[int], Matched]:
         with arm("pairs", seed):
             reference = score_pairs.submit(sft, data.pairs, config.model)
             held_out_reference = score_pairs.submit(sft, data.held_out_pairs, config.model)
-        return Matched(
-            seed, sft, data.pairs, reference, data.held_out_pairs, held_out_reference, data.evaluation
-        )
+        return Matched(seed, sft, data.pairs, reference, data.held_out_pairs, held_out_reference, data.evaluation)
 
     return prepare
 

@@ -31,9 +31,7 @@ def read_columnar(path: Path) -> Iterator[LocatedRow]:
         for number, fields in enumerate(rows, start=1):
             yield LocatedRow(str(path), number, fields)
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(
-            f"{path}: not a readable {builder} file ({one_line(error)}); write it again"
-        ) from error
+        raise UserError(f"{path}: not a readable {builder} file ({one_line(error)}); write it again") from error
 
 
 def read_saved_folder(path: Path, split: str) -> Iterator[LocatedRow]:

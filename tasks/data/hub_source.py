@@ -86,9 +86,7 @@ def current_commit(source: DataSource) -> str:
     try:
         info = HfApi().dataset_info(source.path, revision=source.revision or None, timeout=TIMEOUT_SECONDS)
     except GatedRepoError as error:
-        raise UserError(
-            f"{source.path}: gated on the Hub; accept its terms there, then `hf auth login`"
-        ) from error
+        raise UserError(f"{source.path}: gated on the Hub; accept its terms there, then `hf auth login`") from error
     except RepositoryNotFoundError as error:
         raise UserError(
             f"{source.path}: neither a local path nor a data set on the Hub; check data.path, or `hf auth "

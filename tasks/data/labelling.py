@@ -4,9 +4,9 @@ from itertools import groupby
 
 from tasks.data.bradley_terry import Answer, preference_pairs
 from tasks.data.rows import DemonstrationRow, PromptRow
-from tasks.data.world import TinyWorld
 from tasks.data.tables import read_rows_of, store_rows
 from tasks.data.tiny_world import score
+from tasks.data.world import TinyWorld
 from tasks.engine.refs import DatasetRef, Samples
 from tasks.engine.schema import UserError
 from tasks.engine.tracking import current_tracker

@@ -154,9 +154,7 @@ def texts_of(rows: Sequence[PromptRow]) -> Iterator[str]:
         yield from answers_of([row])
 
 
-def check_lengths(
-    prompt: list[Message], answers: list[str], source: DataSource, count_tokens: TokenCounter
-) -> None:
+def check_lengths(prompt: list[Message], answers: list[str], source: DataSource, count_tokens: TokenCounter) -> None:
     """RowProblem where the prompt or an answer takes more tokens than the source allows."""
     if not source.max_prompt_tokens and not source.max_response_tokens:
         return
@@ -166,6 +164,4 @@ def check_lengths(
     for answer in answers if source.max_response_tokens else ():
         longer = count_tokens([*prompt, Message(role="assistant", content=answer)]) - tokens
         if longer > source.max_response_tokens:
-            raise RowProblem(
-                OVER_LONG_RESPONSE, f"{longer} tokens > max_response_tokens {source.max_response_tokens}"
-            )
+            raise RowProblem(OVER_LONG_RESPONSE, f"{longer} tokens > max_response_tokens {source.max_response_tokens}")

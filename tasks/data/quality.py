@@ -79,9 +79,7 @@ class Quality:
     def table(self) -> pd.DataFrame:
         """One line per bad row: file, line, reason, detail."""
         columns = ["file", "line", "reason", "detail"]
-        return pd.DataFrame(
-            [(row.file, row.line, row.reason, row.detail) for row in self.bad_rows], columns=columns
-        )
+        return pd.DataFrame([(row.file, row.line, row.reason, row.detail) for row in self.bad_rows], columns=columns)
 
 
 def slug(reason: str) -> str:

@@ -14,9 +14,7 @@ from tasks.engine.schema import UserError
 
 JSON_LINES = (".jsonl", ".jsonl.gz")
 SUFFIXES = (*JSON_LINES, *BUILDERS)
-ACCEPTED = (
-    f"a {', '.join(SUFFIXES)} file, a folder or glob of them, a save_to_disk folder, or a Hub id org/name"
-)
+ACCEPTED = f"a {', '.join(SUFFIXES)} file, a folder or glob of them, a save_to_disk folder, or a Hub id org/name"
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 
 

@@ -50,9 +50,7 @@ def read_transcripts(fields: Fields, source: DataSource) -> Ranking:
     return pair_ranking(prompt, chosen, rejected_prompt, rejected)
 
 
-def pair_ranking(
-    prompt: list[Message], chosen: str, rejected_prompt: list[Message], rejected: str
-) -> Ranking:
+def pair_ranking(prompt: list[Message], chosen: str, rejected_prompt: list[Message], rejected: str) -> Ranking:
     """Two answers to one prompt; RowProblem where the prompts differ."""
     if prompt != rejected_prompt:
         raise RowProblem("prompts differ", "chosen and rejected answer different conversations")

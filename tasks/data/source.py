@@ -28,12 +28,8 @@ class DataSource(Frozen):
         description="Split to read; empty means train on the Hub and every file of a local folder.",
     )
     revision: str = Field("", description="Branch, tag or commit on the Hub; empty means main.")
-    config_name: str = Field(
-        "", description="Configuration (subset) of a Hub data set; empty means its default."
-    )
-    offline: bool = Field(
-        False, description="Read Hub data from the local cache only, as HF_HUB_OFFLINE=1 does."
-    )
+    config_name: str = Field("", description="Configuration (subset) of a Hub data set; empty means its default.")
+    offline: bool = Field(False, description="Read Hub data from the local cache only, as HF_HUB_OFFLINE=1 does.")
     shape: Literal["auto", "pairs", "transcripts", "ranked", "rated", "demonstrations", "prompts"] = Field(
         "auto", description="What a row holds; auto looks at the columns of the first 32 rows."
     )
@@ -41,9 +37,7 @@ class DataSource(Frozen):
         "best_worst",
         description="Pairs of a ranked or rated row: best against worst (UltraFeedback binarised), or all.",
     )
-    prompt_column: str = Field(
-        "prompt", description="Column with the prompt: a string or chat messages.", min_length=1
-    )
+    prompt_column: str = Field("prompt", description="Column with the prompt: a string or chat messages.", min_length=1)
     chosen_column: str = Field(
         "chosen", description="Column with the preferred answer: a string or chat messages.", min_length=1
     )

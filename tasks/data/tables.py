@@ -33,9 +33,7 @@ def read_rows_of(ref: Ref, row_type: type[Row]) -> list[Row]:
 
 def store_scores(scores: pd.DataFrame) -> Scores:
     """Store a table of scores."""
-    return Store().write(
-        Scores, lambda folder: scores.to_parquet(folder / SCORES, index=False), rows=len(scores)
-    )
+    return Store().write(Scores, lambda folder: scores.to_parquet(folder / SCORES, index=False), rows=len(scores))
 
 
 def read_scores(ref: Scores) -> pd.DataFrame:

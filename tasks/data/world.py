@@ -16,7 +16,12 @@ class TinyWorld(Frozen):
     held_out_pairs: int = Field(400, ge=4, le=1_000_000, description="Validation prompts compared, never trained on")
     evaluation_prompts: int = Field(250, ge=4, le=1_000_000, description="Evaluation prompts, disjoint from the rest")
     label_temperature: float = Field(
-        0.5, ge=0.0, le=100.0, description="Bradley-Terry temperature of the preference labels, in units of reward"
+        0.5,
+        ge=0.0,
+        le=100.0,
+        description="Bradley-Terry temperature of the preference labels, in units of reward",
     )
     label_noise: float = Field(0.0, ge=0.0, le=1.0, description="Probability that a label is flipped")
-    label_by: Literal["gold", "judge"] = Field("gold", description="Labels by the gold reward or instruct's biased judge")
+    label_by: Literal["gold", "judge"] = Field(
+        "gold", description="Labels by the gold reward or instruct's biased judge"
+    )

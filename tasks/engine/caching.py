@@ -94,8 +94,8 @@ def _forget_lost_result(key: str) -> None:
     """Blank Prefect's record of ``key`` if an artifact it points to is gone or damaged (then it is no hit)."""
     results = get_result_store()
     if results.exists(key) and not all(Store().exists(ref) for ref in refs_in(results.read(key).result)):
-        assert results.result_storage is not None
-        results.result_storage.write_path(key, b"")
+        storage: Any = results.result_storage
+        storage.write_path(key, b"")
 
 
 def refs_in(value: Any) -> list[Ref]:

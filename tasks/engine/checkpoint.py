@@ -32,7 +32,12 @@ class Position:
 
 
 def save_checkpoint(
-    folder: Path, step: int, model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler, extra: Mapping[str, Any]
+    folder: Path,
+    step: int,
+    model: nn.Module,
+    optimizer: Optimizer,
+    scheduler: LRScheduler,
+    extra: Mapping[str, Any],
 ) -> None:
     """Write the state after ``step`` optimiser steps below ``folder`` and prune all but the last ``KEEP``."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -56,9 +61,7 @@ def save_checkpoint(
         shutil.rmtree(old)
 
 
-def restore_checkpoint(
-    folder: Path, model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler
-) -> Position | None:
+def restore_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer, scheduler: LRScheduler) -> Position | None:
     """Load the newest whole checkpoint below ``folder`` into the given objects; None if there is none."""
     for path in sorted(folder.glob("step-*"), reverse=True):
         if not is_whole(path):

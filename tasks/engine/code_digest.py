@@ -18,8 +18,23 @@ PACKAGES = ("tasks", "flows", "configs")
 EFFECTS_ONLY = frozenset(
     f"tasks.engine.{name}"
     for name in (
-        "caching", "code_digest", "home", "launch", "locks", "progress", "refs", "sender", "servers", "session",
-        "spool", "stage", "store", "system_metrics", "tracking", "worker", "zygote",
+        "caching",
+        "code_digest",
+        "home",
+        "launch",
+        "locks",
+        "progress",
+        "refs",
+        "sender",
+        "servers",
+        "session",
+        "spool",
+        "stage",
+        "store",
+        "system_metrics",
+        "tracking",
+        "worker",
+        "zygote",
     )
 )
 """Modules that place, guard, report or transport a computation and cannot change its result."""

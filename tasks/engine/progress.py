@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from pathlib import Path
+from typing import cast
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -46,6 +47,7 @@ class StageProgress:
         percent = 100.0 * done / max(total, 1)
         if self._artifact is None:
             key = "progress-" + re.sub(r"[^a-z0-9]+", "-", self.label.lower()).strip("-")
-            self._artifact = create_progress_artifact(percent, key=key, description=f"{self.label} ({unit})")
+            description = f"{self.label} ({unit})"
+            self._artifact = cast(UUID, create_progress_artifact(percent, key=key, description=description))
         else:
             update_progress_artifact(self._artifact, percent)

@@ -89,7 +89,9 @@ class Sender:
             except MlflowException as error:
                 if error.error_code not in REFUSED_FOR_GOOD:
                     raise
-                logger.warning("MLflow refused a %s event of run %s: %s", batch[0]["event"], spool.stem, error)
+                logger.warning(
+                    "MLflow refused a %s event of run %s: %s", batch[0]["event"], spool.stem, error
+                )
             state["offset"] = batch[-1]["offset"]
             write_json(_state_path(spool), state)
 
@@ -115,7 +117,9 @@ class Sender:
         tags = event["tags"] | {KEY_TAG: spool.stem}
         if event["parent"]:
             tags[MLFLOW_PARENT_RUN_ID] = _state(spool.with_name(f"{event['parent']}.jsonl")).get("run_id", "")
-        run = self.client.create_run(experiment, start_time=event["time_ms"], tags=tags, run_name=event["name"])
+        run = self.client.create_run(
+            experiment, start_time=event["time_ms"], tags=tags, run_name=event["name"]
+        )
         state.update(run_id=run.info.run_id, experiment_id=experiment)
         params = [Param(name, value[:6000]) for name, value in event["params"].items()]
         for start in range(0, len(params), PARAMS_PER_BATCH):
@@ -193,7 +197,9 @@ def _next_batch(pending: list[tuple[Event, int]]) -> tuple[list[Event], list[tup
 
 def _parents_first(spools: list[Path]) -> list[Path]:
     """Spools ordered by when their runs were created, so that a parent has an id before its children."""
-    return sorted((spool for spool in spools if spool.stat().st_size), key=lambda path: (_created(path), path.stem))
+    return sorted(
+        (spool for spool in spools if spool.stat().st_size), key=lambda path: (_created(path), path.stem)
+    )
 
 
 def _created(spool: Path) -> int:

@@ -80,9 +80,14 @@ def paper_run(paper: str, config: BaseModel, tags: Mapping[str, str], name: str 
     alive = file_lock(folder / ALIVE)
     alive.acquire()
     root = Tracker(folder / f"{new_key()}.jsonl", folder)
-    flow_run = {"prefect.flow_run_id": runtime.flow_run.id or "", "prefect.flow_run_url": runtime.flow_run.ui_url or ""}
+    flow_run = {
+        "prefect.flow_run_id": runtime.flow_run.id or "",
+        "prefect.flow_run_url": runtime.flow_run.ui_url or "",
+    }
     all_tags = {"paper": paper, "git_commit": git_commit(), **flow_run, **tags}
-    root.create(paper, name or paper, "", all_tags | {"level": "run"}, flatten(config.model_dump(mode="json")))
+    root.create(
+        paper, name or paper, "", all_tags | {"level": "run"}, flatten(config.model_dump(mode="json"))
+    )
     session = Session(paper, root, folder, Launcher(), Sender(folder), all_tags)
     session.launcher.warm_up()
     session.sender.start()

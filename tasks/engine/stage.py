@@ -42,8 +42,7 @@ def stage(cores: int = 1) -> Callable[[Callable[..., R]], Task[..., R]]:
             bound.apply_defaults()
             return _launch(function, bound.arguments, cores or core_count())
 
-        return task(
-            launched,
+        as_task = task(
             name=function.__name__,
             task_run_name=functools.partial(_run_name, function.__name__),
             cache_policy=StageCache(function),
@@ -53,6 +52,7 @@ def stage(cores: int = 1) -> Callable[[Callable[..., R]], Task[..., R]]:
             retries=RETRIES,
             retry_condition_fn=_process_died,
         )
+        return as_task(launched)
 
     return decorate
 
@@ -106,12 +106,15 @@ def _launch(function: Callable[..., R], arguments: dict[str, Any], threads: int)
         tracker.close()
 
 
-def _open_run(
-    name: str, session: Session, parent: TrackedRun, arguments: dict[str, Any], key: str
-) -> Tracker:
+def _open_run(name: str, session: Session, parent: TrackedRun, arguments: dict[str, Any], key: str) -> Tracker:
     tracker = Tracker(session.folder / f"{new_key()}.jsonl", session.folder)
     inputs = {ref.path for ref in refs_in(list(arguments.values()))}
-    tags = session.tags | {"stage": name, "stage_key": key, "level": "stage", "inputs": json.dumps(sorted(inputs))}
+    tags = session.tags | {
+        "stage": name,
+        "stage_key": key,
+        "level": "stage",
+        "inputs": json.dumps(sorted(inputs)),
+    }
     params = flatten({item: _plain(value) for item, value in arguments.items()})
     tracker.create(session.paper, name, parent.tracker.key, tags, params)
     return tracker

@@ -53,5 +53,5 @@ def named(table: pd.DataFrame, paper: str, arm: str, seed: int, suite: str) -> p
 
 def reason(future: PrefectFuture[Scores]) -> str:
     """Why a stage has no result: its own error, or that a stage it needs failed."""
-    message = future.state.message or future.state.name
+    message = future.state.message or future.state.name or "failed"
     return message.removeprefix("Task run encountered an exception ")

@@ -55,9 +55,7 @@ class Difference:
 
     def measure(self, scores: pd.DataFrame) -> Measurement:
         """See ``Evidence``."""
-        (table, base), note = align(
-            scores, self.suite, [(self.arm, self.metric), (self.baseline, self.metric)]
-        )
+        (table, base), note = align(scores, self.suite, [(self.arm, self.metric), (self.baseline, self.metric)])
         lowest, highest = metric_range(self.metric)
         return Measurement((table - base).to_numpy(), (lowest - highest, highest - lowest), note)
 
@@ -112,6 +110,4 @@ class FrontierGap:
         gap, (low, high) = matched_kl_gap(
             list(kl[:, :cut]), list(reward[:, :cut]), list(kl[:, cut:]), list(reward[:, cut:])
         )
-        return Measurement(
-            gap, UNBOUNDED, "; ".join(filter(None, [f"KL {low:.3g} to {high:.3g} nats", note]))
-        )
+        return Measurement(gap, UNBOUNDED, "; ".join(filter(None, [f"KL {low:.3g} to {high:.3g} nats", note])))

@@ -22,9 +22,7 @@ def frontier_points(
     for arm in arms:
         (kls, rewards), _ = align(scores, suite, [(arm, kl), (arm, reward)])
         rows.append(
-            pd.DataFrame(
-                {"arm": arm, "seed": kls.index, "kl": kls.mean(axis=1), "reward": rewards.mean(axis=1)}
-            )
+            pd.DataFrame({"arm": arm, "seed": kls.index, "kl": kls.mean(axis=1), "reward": rewards.mean(axis=1)})
         )
     return pd.concat(rows, ignore_index=True).sort_values(["seed", "kl"], ignore_index=True)
 

@@ -52,9 +52,7 @@ def leaderboard(
     return table.sort_values(names[0], ascending=False, ignore_index=True) if names else table
 
 
-def _row(
-    scores: pd.DataFrame, suite: str, arm: str, metrics: Sequence[str], level: float
-) -> dict[str, str | float]:
+def _row(scores: pd.DataFrame, suite: str, arm: str, metrics: Sequence[str], level: float) -> dict[str, str | float]:
     row: dict[str, str | float] = {"arm": arm}
     present = set(scores.loc[scores["arm"] == arm, "metric"])
     for metric in (name for name in metrics if name in present):

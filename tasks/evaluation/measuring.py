@@ -9,8 +9,14 @@ from tasks.data.rows import DemonstrationRow, PairRow, PromptRow
 from tasks.data.tables import read_rows_of, store_scores
 from tasks.engine.refs import Checkpoint, CheckpointSeries, DatasetRef, LogProbs, Samples, Scores
 from tasks.engine.tracking import current_tracker
-from tasks.evaluation.response_metrics import by_prompt, divergence_metrics, encoded, gold_metrics
-from tasks.evaluation.response_metrics import response_metrics, sample_table
+from tasks.evaluation.response_metrics import (
+    by_prompt,
+    divergence_metrics,
+    encoded,
+    gold_metrics,
+    response_metrics,
+    sample_table,
+)
 from tasks.models.config import ModelConfig
 from tasks.models.decoding import Decoding
 from tasks.models.generation import SampleRow, draw
@@ -32,7 +38,12 @@ class Point(NamedTuple):
 
 
 def measure_checkpoint(
-    policy: Checkpoint, reference: Checkpoint, prompts: DatasetRef, decoding: Decoding, model: ModelConfig, seed: int
+    policy: Checkpoint,
+    reference: Checkpoint,
+    prompts: DatasetRef,
+    decoding: Decoding,
+    model: ModelConfig,
+    seed: int,
 ) -> Scores:
     """Sample one response a prompt from ``policy`` and measure it (see ``measure``)."""
     return measure([Point(FINAL, policy, decoding)], reference, prompts, model, seed)
@@ -102,15 +113,13 @@ def measure_pairs(
     current_tracker().dataset(held_out, "evaluation")
     frozen = read_log_probs(reference)
     frames = []
-    for step, point, checkpoint in zip(
-        series.steps, point_names(len(series.steps)), series.checkpoints, strict=True
-    ):
+    for step, point, checkpoint in zip(series.steps, point_names(len(series.steps)), series.checkpoints, strict=True):
         policy, tokenizer = open_frozen(checkpoint, model)
         scores = score_rows(policy, tokenizer, [(row["prompt"], [row["chosen"], row["rejected"]]) for row in rows])
         metrics = pair_metrics(scores, frozen, beta)
         log_means("held_out", metrics, step)
-        frames.append(by_prompt(rows, metrics).groupby(["prompt_id", "metric"], as_index=False)["value"].mean())
-        frames[-1]["point"] = point
+        means = by_prompt(rows, metrics).groupby(["prompt_id", "metric"], as_index=False).agg({"value": "mean"})
+        frames.append(means.assign(point=point))
     return store_scores(pd.concat(frames, ignore_index=True))
 
 

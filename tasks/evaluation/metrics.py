@@ -21,7 +21,9 @@ METRICS: dict[str, Metric] = {
     "token_kl": Metric("Exact per-token KL(pi || pi_ref) summed over a response sampled from pi", "nats", 0.0),
     "implicit_accuracy": Metric(
         "1 if log pi - log pi_ref is larger for chosen than for rejected on a held-out pair, 0.5 if equal",
-        "share", 0.0, 1.0,
+        "share",
+        0.0,
+        1.0,
     ),
     "margin": Metric("beta (log pi/pi_ref of chosen minus that of rejected) on a held-out pair", "reward units"),
     "chosen_log_ratio": Metric("log pi - log pi_ref of the chosen response of a held-out pair", "nats"),
@@ -32,9 +34,7 @@ METRICS: dict[str, Metric] = {
     "exact_match": Metric("1 if the extracted answer equals the reference answer", "share", 0.0, 1.0),
     "well_formed": Metric("1 if the response obeys the task's format", "share", 0.0, 1.0),
     "distinct_1": Metric("Distinct words over words, across the samples of a prompt", "share", 0.0, 1.0),
-    "distinct_2": Metric(
-        "Distinct word pairs over word pairs, across the samples of a prompt", "share", 0.0, 1.0
-    ),
+    "distinct_2": Metric("Distinct word pairs over word pairs, across the samples of a prompt", "share", 0.0, 1.0),
 }
 
 

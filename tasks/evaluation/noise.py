@@ -57,9 +57,7 @@ class Noise:
         log_smallest = -300.0
         if self.half_width(math.exp(log_smallest)) <= distance:
             return 0.0
-        return math.exp(
-            optimize.brentq(lambda log_p: self.half_width(math.exp(log_p)) - distance, log_smallest, 0.0)
-        )
+        return math.exp(optimize.brentq(lambda log_p: self.half_width(math.exp(log_p)) - distance, log_smallest, 0.0))
 
 
 def mean_squares(values: Values) -> tuple[float, float, float]:
@@ -89,9 +87,7 @@ def variance_components(values: Values) -> Components:
         variance = float(values.var(ddof=1)) if values.size > 1 else 0.0
         return Components(0.0, variance, 0.0) if seeds == 1 else Components(variance, 0.0, 0.0)
     by_seed, by_prompt, residual = mean_squares(values)
-    return Components(
-        max(0.0, by_seed - residual) / prompts, max(0.0, by_prompt - residual) / seeds, residual
-    )
+    return Components(max(0.0, by_seed - residual) / prompts, max(0.0, by_prompt - residual) / seeds, residual)
 
 
 def noise_of_mean(values: Values) -> Noise:
@@ -118,6 +114,4 @@ def expected_noise(components: Components, seeds: int, prompts: int) -> Noise:
         return Noise((((components.prompt / prompts) + residual, prompts - 1),))
     if prompts == 1:
         return Noise(((components.seed / seeds + residual, seeds - 1),))
-    return Noise(
-        ((components.seed / seeds + residual, seeds - 1), (components.prompt / prompts, prompts - 1))
-    )
+    return Noise(((components.seed / seeds + residual, seeds - 1), (components.prompt / prompts, prompts - 1)))

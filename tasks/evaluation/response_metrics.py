@@ -39,7 +39,8 @@ def gold_metrics(
         return {}
     metrics = {"gold_reward": [gold.reward for gold in score(rows, responses, finished)]}
     verdicts = [
-        FAMILIES[row["family"]].verify(prompt_text(row), response) for row, response in zip(rows, responses, strict=True)
+        FAMILIES[row["family"]].verify(prompt_text(row), response)
+        for row, response in zip(rows, responses, strict=True)
     ]
     return metrics | ({} if None in verdicts else {"accuracy": [float(bool(verdict)) for verdict in verdicts]})
 

@@ -8,7 +8,12 @@ from tasks.models.decoding import Decoding
 
 @stage()
 def measure_checkpoint(
-    policy: Checkpoint, reference: Checkpoint, prompts: DatasetRef, decoding: Decoding, model: ModelConfig, seed: int
+    policy: Checkpoint,
+    reference: Checkpoint,
+    prompts: DatasetRef,
+    decoding: Decoding,
+    model: ModelConfig,
+    seed: int,
 ) -> Scores:
     """Gold reward, KL to the reference, length and diversity of one policy."""
     from tasks.evaluation import measuring

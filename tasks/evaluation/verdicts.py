@@ -144,9 +144,7 @@ def _settling(claim: Claim, effect: Estimate) -> Settling:
     distance = min(abs(effect.mean - threshold) for threshold in claim.thresholds)
     if effect.n_seeds * effect.n_prompts == 1 or distance == 0.0:
         return Settling(None, None)
-    return n_to_settle(
-        effect.components, effect.n_seeds, effect.n_prompts, distance=distance, alpha=1.0 - effect.level
-    )
+    return n_to_settle(effect.components, effect.n_seeds, effect.n_prompts, distance=distance, alpha=1.0 - effect.level)
 
 
 def _reason(claim: Claim, effect: Estimate) -> str:

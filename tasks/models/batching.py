@@ -24,15 +24,11 @@ def plan_batches(
         UserError: fewer examples than ``batch_size``.
     """
     if len(lengths) < batch_size:
-        raise UserError(
-            f"{len(lengths)} examples cannot fill a batch of {batch_size}; lower batch_size or add data"
-        )
+        raise UserError(f"{len(lengths)} examples cannot fill a batch of {batch_size}; lower batch_size or add data")
     return [
         batch
         for epoch in range(epochs)
-        for batch in _one_epoch(
-            np.asarray(lengths), batch_size, np.random.default_rng([seed, epoch]), chunk_batches
-        )
+        for batch in _one_epoch(np.asarray(lengths), batch_size, np.random.default_rng([seed, epoch]), chunk_batches)
     ]
 
 

@@ -7,9 +7,7 @@ from tasks.models.config import ScratchModel
 from tasks.models.parts import mark_real_vocabulary
 
 
-def build_from_scratch(
-    config: ScratchModel, tokenizer: PreTrainedTokenizerBase, seed: int
-) -> LlamaForCausalLM:
+def build_from_scratch(config: ScratchModel, tokenizer: PreTrainedTokenizerBase, seed: int) -> LlamaForCausalLM:
     """Float32 Llama with tied embeddings; equal arguments give equal weights, and global RNGs are left alone.
 
     The embedding matrix is padded to a multiple of 8 rows; the padding rows are never sampled or scored.

@@ -12,12 +12,8 @@ class ScratchModel(Frozen):
 
     hidden_size: int = Field(96, description="Width of the residual stream (ours, calibrated)", ge=8, le=8192)
     layers: int = Field(3, description="Transformer blocks (ours, calibrated)", ge=1, le=128)
-    heads: int = Field(
-        4, description="Attention heads; must divide hidden_size into even parts", ge=1, le=128
-    )
-    intermediate_size: int = Field(
-        264, description="Width of the gated MLP (2.75 x hidden_size)", ge=8, le=65536
-    )
+    heads: int = Field(4, description="Attention heads; must divide hidden_size into even parts", ge=1, le=128)
+    intermediate_size: int = Field(264, description="Width of the gated MLP (2.75 x hidden_size)", ge=8, le=65536)
     max_positions: int = Field(256, description="Longest prompt plus response, in tokens", ge=8, le=131072)
     initializer_range: float = Field(
         0.05, description="Standard deviation of the initial weights (ours; Llama has 0.02)", ge=1e-4, le=1.0
@@ -45,12 +41,8 @@ class ModelConfig(Frozen):
     gradient_checkpointing: bool = Field(
         False, description="Recompute activations in the backward pass: about 30 % slower, far less memory"
     )
-    lora_rank: int = Field(
-        0, description="Rank r of LoRA adapters on every linear layer; 0 trains all", ge=0, le=1024
-    )
-    lora_alpha: float = Field(
-        32.0, description="LoRA scale alpha; updates count alpha / r", ge=0.0, le=4096.0
-    )
+    lora_rank: int = Field(0, description="Rank r of LoRA adapters on every linear layer; 0 trains all", ge=0, le=1024)
+    lora_alpha: float = Field(32.0, description="LoRA scale alpha; updates count alpha / r", ge=0.0, le=4096.0)
     lora_dropout: float = Field(
         0.0, description="Dropout before the adapters; policy optimisation turns it off", ge=0.0, le=0.9
     )

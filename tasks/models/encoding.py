@@ -36,9 +36,7 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
         )
     except TemplateError as error:
         roles = ", ".join(message["role"] for message in messages)
-        raise UserError(
-            f"chat template of {tokenizer.name_or_path} refuses turns ({roles}): {error}"
-        ) from error
+        raise UserError(f"chat template of {tokenizer.name_or_path} refuses turns ({roles}): {error}") from error
     if not ids:
         raise UserError(f"prompt {list(messages)!r} has no tokens; give every prompt at least one word")
     return list(ids)
@@ -51,9 +49,7 @@ def encode_response(tokenizer: PreTrainedTokenizerBase, text: str, eos: bool = T
         UserError: the tokenizer has no end-of-sequence token.
     """
     if eos and tokenizer.eos_token_id is None:
-        raise UserError(
-            f"tokenizer {tokenizer.name_or_path} has no eos_token; set one in its tokenizer_config.json"
-        )
+        raise UserError(f"tokenizer {tokenizer.name_or_path} has no eos_token; set one in its tokenizer_config.json")
     ids = tokenizer(text, add_special_tokens=False)["input_ids"]
     return [*ids, tokenizer.eos_token_id] if eos else list(ids)
 

@@ -33,7 +33,12 @@ class SampleRow(PromptRow, total=False):
 
 
 def sample_responses(
-    policy: Checkpoint, prompts: DatasetRef, decoding: Decoding, per_prompt: int, model: ModelConfig, seed: int
+    policy: Checkpoint,
+    prompts: DatasetRef,
+    decoding: Decoding,
+    per_prompt: int,
+    model: ModelConfig,
+    seed: int,
 ) -> Samples:
     """Draw ``per_prompt`` responses to every prompt."""
     current_tracker().dataset(prompts, "sampling")

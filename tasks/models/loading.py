@@ -21,9 +21,7 @@ UNREADABLE = (OSError, ValueError, ImportError, SafetensorError, HfHubHTTPError,
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
-def load_model(
-    source: str | Path, config: ModelConfig
-) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase]:
+def load_model(source: str | Path, config: ModelConfig) -> tuple[PreTrainedModel | PeftModel, PreTrainedTokenizerBase]:
     """Model and tokenizer of a local folder or a Hub id, in evaluation mode, with dropout off.
 
     ``config`` says how: number format, attention kernel, gradient checkpointing (takes effect in training
@@ -88,9 +86,7 @@ def _merged_weights(base: nn.Module) -> dict[str, Tensor]:
     state = {name: weight for name, weight in base.state_dict().items() if ".lora_" not in name}
     with torch.no_grad():
         for name, layer in base.named_modules():
-            for adapter in (
-                getattr(layer, "active_adapters", []) if hasattr(layer, "get_delta_weight") else []
-            ):
+            for adapter in getattr(layer, "active_adapters", []) if hasattr(layer, "get_delta_weight") else []:
                 state[f"{name}.base_layer.weight"] = layer.base_layer.weight + layer.get_delta_weight(adapter)
     return {name.replace(".base_layer.", "."): weight for name, weight in state.items()}
 
@@ -100,9 +96,7 @@ def _local_folder(source: str) -> Path | None:
     folder = Path(source).expanduser()
     if not folder.is_dir():
         if source.count("/") > 1 or source.startswith((".", "/", "~")):
-            raise UserError(
-                f"model folder {source} does not exist; correct the path or give a Hub id (owner/name)"
-            )
+            raise UserError(f"model folder {source} does not exist; correct the path or give a Hub id (owner/name)")
         return None
     pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
     if pickles and not any(folder.glob("*.safetensors")):
@@ -116,9 +110,7 @@ def _local_folder(source: str) -> Path | None:
 def _explain(source: str, folder: Path | None, revision: str, error: Exception) -> str:
     reason = str(error).strip().split("\n", maxsplit=1)[0]
     if folder:
-        return (
-            f"model folder {source} could not be read ({reason}); it needs config, tokenizer and safetensors"
-        )
+        return f"model folder {source} could not be read ({reason}); it needs config, tokenizer and safetensors"
     return (
         f"model {source} at revision {revision} could not be loaded ({reason}); where there is internet run "
         f"`hf download {source} --revision {revision}` first, or give a local folder with safetensors weights"

@@ -69,9 +69,7 @@ def scored_hidden_states(model: Scorable, packed: Packed) -> Tensor:
     return hidden.flatten(0, 1).index_select(0, packed.predictors)
 
 
-def head_log_probs(
-    model: Scorable, hidden: Tensor, labels: Tensor, chunk_logits: int = CHUNK_LOGITS
-) -> Tensor:
+def head_log_probs(model: Scorable, hidden: Tensor, labels: Tensor, chunk_logits: int = CHUNK_LOGITS) -> Tensor:
     """[scored, hidden] and [scored] -> [scored] float32, at most ``chunk_logits`` logits at a time."""
 
     def score(hidden: Tensor, labels: Tensor) -> Tensor:

@@ -79,9 +79,7 @@ def pack(groups: Sequence[EncodedGroup], pad_id: int, share_prefix: bool) -> Pac
         input_ids=_padded(tokens, time, pad_id),
         position_ids=_padded(places, time, 0) if several else None,
         attention_mask=_sees(_padded(parts, time, -1)) if several else None,
-        predictors=_int64(
-            [row * time + index for row, indices in enumerate(predictors) for index in indices]
-        ),
+        predictors=_int64([row * time + index for row, indices in enumerate(predictors) for index in indices]),
         labels=_int64([token for row in rows for response in row.responses for token in response]),
         lengths=_int64([len(response) for row in rows for response in row.responses]),
     )

@@ -27,9 +27,7 @@ def score_rows(
         UserError: a row is longer than the model's context, or the tokenizer cannot encode it.
     """
     groups = [
-        EncodedGroup(
-            encode_prompt(tokenizer, prompt), [encode_response(tokenizer, text) for text in responses]
-        )
+        EncodedGroup(encode_prompt(tokenizer, prompt), [encode_response(tokenizer, text) for text in responses])
         for prompt, responses in rows
     ]
     return score_groups(model, groups, max_tokens_per_batch)

@@ -52,10 +52,7 @@ class Sampler(Protocol):
 
 def row_seeds(seed: int, keys: Sequence[str]) -> list[int]:
     """A 64-bit seed for each key, e.g. ``f"{prompt_id}/{sample}"``: the same in every run and process."""
-    return [
-        int.from_bytes(hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=8).digest(), "little")
-        for key in keys
-    ]
+    return [int.from_bytes(hashlib.blake2b(f"{seed}/{key}".encode(), digest_size=8).digest(), "little") for key in keys]
 
 
 def end_token_ids(model: Scorable, tokenizer: PreTrainedTokenizerBase) -> list[int]:
@@ -194,9 +191,7 @@ class _Decoder:
         """Encode each different prompt once, padded on the left; last hidden states [prompts, hidden]."""
         place = {prompt: index for index, prompt in enumerate(dict.fromkeys(map(tuple, prompts)))}
         width = max(map(len, place))
-        ids = torch.tensor(
-            [[0] * (width - len(prompt)) + list(prompt) for prompt in place], device=self.device
-        )
+        ids = torch.tensor([[0] * (width - len(prompt)) + list(prompt) for prompt in place], device=self.device)
         lengths = torch.tensor([[len(prompt)] for prompt in place], device=self.device)
         columns = torch.arange(width, device=self.device)[None, :]
         self.mask, self.position = columns >= width - lengths, lengths

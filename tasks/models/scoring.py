@@ -23,9 +23,7 @@ def score_pairs(model: Checkpoint, pairs: DatasetRef, config: ModelConfig) -> Lo
     current_tracker().dataset(pairs, "scoring")
     policy, tokenizer = open_frozen(model, config)
     rows = read_rows_of(pairs, PairRow)
-    scores = score_rows(
-        policy, tokenizer, [(row["prompt"], [row["chosen"], row["rejected"]]) for row in rows]
-    )
+    scores = score_rows(policy, tokenizer, [(row["prompt"], [row["chosen"], row["rejected"]]) for row in rows])
     return store_log_probs(scores)
 
 

@@ -16,7 +16,12 @@ def score_pairs(model: Checkpoint, pairs: DatasetRef, config: ModelConfig) -> Lo
 
 @stage()
 def sample_responses(
-    policy: Checkpoint, prompts: DatasetRef, decoding: Decoding, per_prompt: int, model: ModelConfig, seed: int
+    policy: Checkpoint,
+    prompts: DatasetRef,
+    decoding: Decoding,
+    per_prompt: int,
+    model: ModelConfig,
+    seed: int,
 ) -> Samples:
     """Draw ``per_prompt`` responses to every prompt."""
     from tasks.models import generation

@@ -63,7 +63,7 @@ def train(
     wanted = frozenset(snapshot_steps)
     for step in range(found.step if found else 0, len(plan)):
         metrics = _step(accelerator, model, prepared, plan[step], loss_of, settings, step)
-        metrics["train/learning_rate"] = schedule.get_last_lr()[0]
+        metrics["train/learning_rate"] = float(schedule.get_last_lr()[0])
         schedule.step()
         done = step + 1
         if done % settings.log_every_steps == 0 or done == len(plan):

@@ -13,7 +13,10 @@ class Optimisation(Frozen):
     learning_rate: float = Field(1e-4, ge=1e-8, le=1.0, description="Peak learning rate (ours, calibrated on tldr)")
     batch_size: int = Field(32, ge=1, le=65536, description="Rows (pairs, demonstrations) an optimiser step sees")
     micro_batch_size: int = Field(
-        0, ge=0, le=65536, description="Rows held in memory at once; 0: the whole batch (gradients are the same)"
+        0,
+        ge=0,
+        le=65536,
+        description="Rows held in memory at once; 0: the whole batch (gradients are the same)",
     )
     epochs: int = Field(1, ge=1, le=1000, description="Passes over the data")
     max_steps: int = Field(0, ge=0, le=10_000_000, description="Stop after this many optimiser steps; 0: by epochs")
@@ -23,7 +26,8 @@ class Optimisation(Frozen):
     weight_decay: float = Field(0.0, ge=0.0, le=1.0, description="AdamW's decoupled weight decay")
     warmup_steps: int = Field(20, ge=0, le=1_000_000, description="Steps of linear warm-up (official DPO code: 150)")
     schedule: Literal["constant", "cosine", "linear"] = Field(
-        "constant", description="After warm-up; cosine and linear end at final_rate (official DPO code: constant)"
+        "constant",
+        description="After warm-up; cosine and linear end at final_rate (official DPO code: constant)",
     )
     final_rate: float = Field(0.05, ge=0.0, le=1.0, description="Last learning rate as a share of the peak")
     max_grad_norm: float = Field(1.0, ge=0.0, le=1e6, description="Gradient clipping by global norm (DPO code: 10)")

@@ -5,6 +5,7 @@ frozen models' scores of the same rows beside it.
 """
 
 from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 from transformers import PreTrainedTokenizerBase

@@ -21,8 +21,8 @@ from tasks.models.loading import load_model, save_model
 from tasks.models.log_probs import ResponseScorer
 from tasks.models.packing import EncodedGroup
 from tasks.policy.loop import parameter_count, train
-from tasks.policy.snapshots import Snapshots
 from tasks.policy.optimisation import ByteVocabulary, Pretraining
+from tasks.policy.snapshots import Snapshots
 from tasks.policy.supervised import likelihood_loss
 
 CHUNK_BATCHES = 16

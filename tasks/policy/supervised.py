@@ -71,7 +71,15 @@ def fit_weighted(
     tracker = current_tracker()
     snapshots = Snapshots(model, tokenizer, tracker)
     steps = snapshots_at(len(plan), training.snapshots)
-    train(ResponseScorer(model), plan, likelihood_loss(groups, weights), training, tracker, snapshots.take, steps)
+    train(
+        ResponseScorer(model),
+        plan,
+        likelihood_loss(groups, weights),
+        training,
+        tracker,
+        snapshots.take,
+        steps,
+    )
     tracker.metrics({"cost/tokens": sum(lengths[row] for batch in plan for row in batch)}, len(plan))
     return snapshots.series(steps)
 

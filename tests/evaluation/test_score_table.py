@@ -84,13 +84,9 @@ def test_align_refuses_arms_without_a_common_seed():
         align(scores, "tldr", [("a", "gold_reward"), ("b", "gold_reward")])
 
 
-@pytest.mark.parametrize(
-    ("metric", "value"), [("accuracy", 1.5), ("win_rate_vs_sft", -0.1), ("response_tokens", -1.0)]
-)
+@pytest.mark.parametrize(("metric", "value"), [("accuracy", 1.5), ("win_rate_vs_sft", -0.1), ("response_tokens", -1.0)])
 def test_a_value_its_metric_cannot_take_is_refused(metric, value):
-    with pytest.raises(
-        UserError, match=rf"outside their metric's range.*arm 'dpo', seed 0, metric '{metric}'"
-    ):
+    with pytest.raises(UserError, match=rf"outside their metric's range.*arm 'dpo', seed 0, metric '{metric}'"):
         rows("dpo", 0, {"p1": value}, metric=metric)
 
 

@@ -56,10 +56,7 @@ def test_with_the_number_named_four_of_five_runs_are_settled():
     settled = 0
     for _ in range(400):
         values = (
-            0.25
-            + rng.normal(0, 0.2, (seeds, 1))
-            + rng.normal(0, 0.5**0.5, (1, 200))
-            + rng.normal(0, 1.0, (seeds, 200))
+            0.25 + rng.normal(0, 0.2, (seeds, 1)) + rng.normal(0, 0.5**0.5, (1, 200)) + rng.normal(0, 1.0, (seeds, 200))
         )
         settled += noise_of_mean(values).half_width(0.05) < abs(values.mean())
     assert 0.72 <= settled / 400 <= 0.9

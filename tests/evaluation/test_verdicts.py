@@ -113,10 +113,7 @@ def test_trend_over_a_sweep_is_the_slope_per_step(slope, direction, outcome):
     arms = ("dpo_beta_0.05", "dpo_beta_0.1", "dpo_beta_0.5", "dpo_beta_1")
     prompt = rng.normal(3, 1, (1, 50))
     scores = concat_scores(
-        [
-            tidy(arm, prompt + slope * step + rng.normal(0, 0.2, (3, 50)), "kl")
-            for step, arm in enumerate(arms)
-        ]
+        [tidy(arm, prompt + slope * step + rng.normal(0, 0.2, (3, 50)), "kl") for step, arm in enumerate(arms)]
     )
     (verdict,) = judge([claim(Trend(metric="kl", arms=arms, suite=SUITE), direction=direction)], scores)
     assert verdict.outcome == outcome
@@ -195,9 +192,7 @@ def sweep_scores(gaps) -> pd.DataFrame:
 
 def sweep_claims(count: int) -> list[Claim]:
     return [
-        replace(
-            claim(Difference(metric="gold_reward", arm=f"arm{i}", baseline="sft", suite=SUITE)), key=f"c{i}"
-        )
+        replace(claim(Difference(metric="gold_reward", arm=f"arm{i}", baseline="sft", suite=SUITE)), key=f"c{i}")
         for i in range(count)
     ]
 

@@ -57,9 +57,7 @@ def make_model() -> Callable[..., PreTrainedModel]:
 
     def make(kind: str, seed: int = 0) -> PreTrainedModel:
         shape = SHAPES.get(kind, SHAPE)
-        config = AutoConfig.for_model(
-            kind, vocab_size=24, pad_token_id=0, bos_token_id=1, eos_token_id=2, **shape
-        )
+        config = AutoConfig.for_model(kind, vocab_size=24, pad_token_id=0, bos_token_id=1, eos_token_id=2, **shape)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = AutoModelForCausalLM.from_config(config)

@@ -172,9 +172,7 @@ def test_folder_without_weights_or_without_itself_is_refused(llama_folder):
 
 def test_hub_out_of_reach_names_repository_and_remedy(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(
-        UserError, match=r"some-owner/some-model at revision v2 .*`hf download some-owner/some-model"
-    ):
+    with pytest.raises(UserError, match=r"some-owner/some-model at revision v2 .*`hf download some-owner/some-model"):
         load_model("some-owner/some-model", ModelConfig(revision="v2"))
 
 
@@ -182,9 +180,7 @@ def test_code_in_a_model_folder_is_never_run(llama_folder, tmp_path):
     config = llama_folder / "config.json"
     text = config.read_text().replace('"model_type": "llama"', '"model_type": "homemade"')
     config.write_text(text.replace("{", '{"auto_map": {"AutoConfig": "code.Config"},', 1))
-    (llama_folder / "code.py").write_text(
-        f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Config: pass\n"
-    )
+    (llama_folder / "code.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\nclass Config: pass\n")
     with pytest.raises(UserError, match="could not be read"):
         load_model(llama_folder, ModelConfig())
     assert not (tmp_path / "ran").exists()

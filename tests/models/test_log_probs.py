@@ -107,9 +107,7 @@ def test_garbage_in_padding_changes_nothing(share_prefix, make_llama, groups):
     model = make_llama(0)
     packed = [pack(groups, pad_id, share_prefix) for pad_id in (0, 17)]
     assert not torch.equal(packed[0].input_ids, packed[1].input_ids)
-    clean, dirty = (
-        head_log_probs(model, scored_hidden_states(model, batch), batch.labels) for batch in packed
-    )
+    clean, dirty = (head_log_probs(model, scored_hidden_states(model, batch), batch.labels) for batch in packed)
     torch.testing.assert_close(clean, dirty, atol=0, rtol=0)
 
 

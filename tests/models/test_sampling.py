@@ -97,9 +97,7 @@ def test_uniform_next_to_one_never_draws_an_impossible_token():
 def test_finished_rows_end_in_eos_and_leave_the_batch(make_llama, tokenizer):
     model = make_llama(1)
     running = []
-    model.model.register_forward_hook(
-        lambda module, inputs, output: running.append(len(output.last_hidden_state))
-    )
+    model.model.register_forward_hook(lambda module, inputs, output: running.append(len(output.last_hidden_state)))
     drawn = InProcessSampler(model, tokenizer).sample(PROMPTS * 20, list(range(120)), 30)
     finished = [sample for sample in drawn if sample.finished]
     assert len(finished) > 20

@@ -74,9 +74,7 @@ def test_dpo_gradients_and_rewards_of_the_hand_worked_row():
 @pytest.mark.parametrize("objective", ALL, ids=lambda o: type(o).__name__)
 def test_gradient_agrees_with_finite_differences(objective):
     reference = torch.tensor([[-13.0, -13.5], [-4.0, -2.0], [-9.0, -9.1]], dtype=torch.float64)
-    policy = torch.tensor(
-        [[-12.0, -14.0], [-5.0, -1.5], [-8.0, -9.0]], dtype=torch.float64, requires_grad=True
-    )
+    policy = torch.tensor([[-12.0, -14.0], [-5.0, -1.5], [-8.0, -9.0]], dtype=torch.float64, requires_grad=True)
 
     def loss(scores: torch.Tensor) -> torch.Tensor:
         return objective.loss(ScoredGroup(scores, {"reference": reference}, torch.full((3, 2), 5)))[0]
@@ -184,9 +182,7 @@ def test_swapping_labels_and_smoothing_cancel(quads, epsilon):
     swapped = [[b, a] for a, b in policy]
     swapped_reference = [[b, a] for a, b in reference]
     smoothed = value(ConservativeDPO(label_smoothing=epsilon), policy, reference)
-    mixture = (1 - epsilon) * value(DPO(), policy, reference) + epsilon * value(
-        DPO(), swapped, swapped_reference
-    )
+    mixture = (1 - epsilon) * value(DPO(), policy, reference) + epsilon * value(DPO(), swapped, swapped_reference)
     assert smoothed == pytest.approx(mixture, rel=1e-6, abs=1e-6)
 
 

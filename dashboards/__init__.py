@@ -1,0 +1,1 @@
+"""Pictures of results: data frames in, Plotly figures out."""

@@ -1,0 +1,114 @@
+"""Figures that every preference paper's scores can be drawn as. Tidy scores in, Plotly figures out."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from tasks.evaluation.metrics import metric_range
+from tasks.evaluation.statistics import estimate
+
+TEMPLATE = "plotly_white"
+
+
+def reward_kl_frontier(scores: pd.DataFrame, suite: str) -> go.Figure:
+    """Gold reward against sampled KL to the reference: one line an arm, through its checkpoints in order.
+
+    Vertical bars are 95 % intervals over seeds and prompts; the common start (SFT, KL 0) begins every line.
+    """
+    points = sweep_points(scores, suite, ["kl", "gold_reward"], "%")
+    start = points[points["arm"] == "sft"]
+    figure = go.Figure()
+    for arm, line in points[points["arm"] != "sft"].groupby("arm", sort=False):
+        if line["kl"].notna().sum() == 0:
+            continue
+        path = pd.concat([start, line.sort_values("at")])
+        figure.add_trace(trace(str(arm), path["kl"], path, "gold_reward"))
+    return titled(figure, "Reward against KL", "KL(π ‖ π_SFT), nats a response", "gold reward")
+
+
+def against_temperature(scores: pd.DataFrame, suite: str, metric: str, at_one: str = "1") -> go.Figure:
+    """A metric against sampling temperature, one line an arm; bars are 95 % intervals."""
+    points = sweep_points(scores, suite, [metric], "T")
+    figure = go.Figure()
+    for arm, line in points.groupby("arm", sort=False):
+        if len(line) > 1:
+            placed = line.assign(at=line["at"].fillna(float(at_one))).sort_values("at")
+            figure.add_trace(trace(str(arm), placed["at"], placed, metric))
+    return titled(figure, f"{metric} against temperature", "sampling temperature", metric)
+
+
+def against_share_of_pairs(scores: pd.DataFrame, suite: str, metric: str) -> go.Figure:
+    """A metric against the share of the pairs seen (one epoch at a constant rate), one line an arm."""
+    points = sweep_points(scores, suite, [metric], "%")
+    figure = go.Figure()
+    for arm, line in points.groupby("arm", sort=False):
+        if len(line) > 1:
+            placed = line.assign(at=line["at"].fillna(100.0)).sort_values("at")
+            figure.add_trace(trace(str(arm), placed["at"], placed, metric))
+    return titled(figure, f"{metric} against pairs seen", "share of the pairs seen, %", metric)
+
+
+def arms_compared(board: pd.DataFrame, metric: str) -> go.Figure:
+    """One metric of the leaderboard as a bar an arm with its 95 % interval."""
+    rows = board.dropna(subset=[metric]).sort_values(metric)
+    figure = go.Figure(
+        go.Bar(
+            x=rows[metric],
+            y=rows["arm"],
+            orientation="h",
+            error_x={
+                "type": "data",
+                "symmetric": False,
+                "array": rows[f"{metric}_high"] - rows[metric],
+                "arrayminus": rows[metric] - rows[f"{metric}_low"],
+            },
+        )
+    )
+    return titled(figure, metric, metric, "")
+
+
+def sweep_points(scores: pd.DataFrame, suite: str, metrics: Sequence[str], mark: str) -> pd.DataFrame:
+    """Estimates of ``metrics`` at every point of every arm: columns ``arm``, ``at`` and mean, low, high a metric.
+
+    ``mark`` picks the sweep: ``%`` for checkpoints (``dpo@50%``), ``T`` for temperatures (``dpo@T0.5``). The arm's
+    own scores have ``at`` NaN.
+    """
+    here = scores[(scores["suite"] == suite) & scores["metric"].isin(metrics)]
+    rows = []
+    for name, group in here.groupby("arm", sort=False):
+        arm, _, point = str(name).partition("@")
+        if point and mark not in point:
+            continue
+        row: dict[str, str | float] = {"arm": arm, "at": float(point.strip("%T")) if point else float("nan")}
+        for metric, values in group.groupby("metric"):
+            table = values.pivot_table(index="seed", columns="prompt_id", values="value").dropna(axis=1)
+            found = estimate(table.to_numpy(), bounds=metric_range(str(metric)))
+            row |= {str(metric): found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
+        rows.append(row)
+    columns = ["arm", "at", *(f"{metric}{end}" for metric in metrics for end in ("", "_low", "_high"))]
+    return pd.DataFrame(rows).reindex(columns=columns)
+
+
+def trace(name: str, x: pd.Series, rows: pd.DataFrame, metric: str) -> go.Scatter:
+    """A line with markers and asymmetric vertical bars."""
+    return go.Scatter(
+        x=x,
+        y=rows[metric],
+        name=name,
+        mode="lines+markers",
+        error_y={
+            "type": "data",
+            "symmetric": False,
+            "array": rows[f"{metric}_high"] - rows[metric],
+            "arrayminus": rows[metric] - rows[f"{metric}_low"],
+            "thickness": 1,
+        },
+    )
+
+
+def titled(figure: go.Figure, title: str, x: str, y: str) -> go.Figure:
+    """The house's look."""
+    return figure.update_layout(
+        title=title, xaxis_title=x, yaxis_title=y, template=TEMPLATE, height=460, legend_title="arm"
+    )

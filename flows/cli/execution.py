@@ -1,0 +1,77 @@
+"""Running a paper's flow in this process: with the servers of ``rlhf up`` where they are up, alone otherwise."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from flows.cli.progress import progress_bars
+from tasks.engine.addresses import LOOPBACK, choose_port, running_servers
+from tasks.engine.home import prepare_environment
+from tasks.engine.servers import Server, prefect_server
+
+if TYPE_CHECKING:
+    from flows.report import Report
+
+QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "1.0"}
+"""Prefect's log lines go to its server, not over the progress bars."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the user asked to run."""
+
+    paper: str
+    scale: str
+    overrides: tuple[str, ...] = ()
+    seeds: tuple[int, ...] = ()
+    arms: tuple[str, ...] = ()
+    data: str = ""
+
+
+def execute(request: Request) -> "Report":
+    """Run it and return what it found. Raises UserError for what the user can put right."""
+    with api_server() as server:
+        from flows.catalog import open_flow, open_paper
+        from flows.scales import load_config
+
+        paper = open_paper(request.paper)
+        config = load_config(
+            paper, request.scale, request.overrides, request.seeds, request.arms, request.data
+        )
+        flow = open_flow(paper)
+        if server is not None:
+            server.wait()
+        with _without_heartbeat() if server else nullcontext(), progress_bars(f"{paper.key} {request.scale}"):
+            report: Report = flow(config)
+            return report
+
+
+@contextmanager
+def api_server() -> Iterator[Server | None]:
+    """Lead Prefect and MLflow to servers that are up, or start a Prefect server of our own and yield it, unready.
+
+    Prefect's own temporary server would outlive a killed run; this one does not. It starts while the paper's
+    modules are imported.
+    """
+    os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
+    os.environ.update({name: value for name, value in running_servers().items() if name not in os.environ})
+    prepare_environment()
+    if os.environ.get("PREFECT_API_URL"):
+        yield None
+        return
+    server = prefect_server(LOOPBACK, choose_port(LOOPBACK, 0, 0, ""), ui=False)
+    os.environ["PREFECT_API_URL"] = f"{server.url}/api"
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+def _without_heartbeat() -> Any:
+    """Nobody watches a server that ends with the run, and a heartbeat's thread costs a second at the end."""
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    return temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})

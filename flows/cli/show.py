@@ -1,0 +1,70 @@
+"""``rlhf show``."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from flows.cli.output import grid, number, print_json, results
+from flows.hyperparameters import Hyperparameter, hyperparameters, setting
+from tasks.engine.home import prepare_environment
+
+if TYPE_CHECKING:
+    from flows.paper import Paper, PaperConfig
+
+
+def show_paper(
+    paper: Annotated[str, typer.Argument(help="Key of the paper; `rlhf list` names them.")],
+    scale: Annotated[str, typer.Option(help="Show the values of this scale.")] = "laptop",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """A paper's idea, arms, claims and every hyperparameter with its provenance."""
+    from flows.catalog import find_entry, open_paper
+    from flows.scales import load_config, section_of
+
+    find_entry(paper)
+    section_of(paper, scale)
+    prepare_environment()
+    opened = open_paper(paper)
+    config = load_config(opened, scale)
+    settings = hyperparameters(opened.config())
+    if as_json:
+        print_json(_document(opened, scale, config, settings))
+    else:
+        _print(opened, scale, config, settings)
+
+
+def _document(paper: "Paper", scale: str, config: "PaperConfig", settings: list[Hyperparameter]) -> dict[str, Any]:
+    return {
+        "key": paper.key,
+        "title": paper.title,
+        "arxiv": paper.arxiv,
+        "family": paper.family,
+        "summary": paper.summary,
+        "arms": dict(paper.arms),
+        "claims": [
+            {"key": claim.key, "statement": claim.statement, "source": claim.source, "paper_value": claim.paper_value}
+            for claim in paper.claims
+        ],
+        "scale": scale,
+        "hyperparameters": [asdict(one) | {"value": setting(config, one.path)} for one in settings],
+    }
+
+
+def _print(paper: "Paper", scale: str, config: "PaperConfig", settings: list[Hyperparameter]) -> None:
+    results.print(f"[bold]{paper.title}[/bold] (arXiv {paper.arxiv})\n{paper.summary}\n")
+    results.print(grid("Arms", ("arm", "what it is"), list(paper.arms.items())))
+    claims = [(claim.key, claim.statement, claim.source, claim.paper_value) for claim in paper.claims]
+    results.print(grid("Claims", ("claim", "statement", "source", "paper"), claims))
+    rows = [
+        (one.path, _shown(setting(config, one.path)), _shown(one.default), one.bounds, one.description)
+        for one in settings
+    ]
+    columns = ("setting", f"at {scale}", "default", "allowed", "what it is (provenance)")
+    results.print(grid("Hyperparameters", columns, rows))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value) or "none"
+    return number(value) if value != "" else "none"
