@@ -104,11 +104,7 @@ def _with_filter(spec: Spec, rng: random.Random) -> Spec:
     condition = rng.choice(tuple(CONDITIONS))
     constant = rng.choice(CONSTANTS) if "{k}" in CONDITIONS[condition] else 0
     spec = replace(spec, condition=condition, condition_k=constant)
-    return (
-        replace(spec, each=rng.choice(tuple(SIGNS)), each_k=rng.choice(CONSTANTS))
-        if rng.random() < 0.5
-        else spec
-    )
+    return replace(spec, each=rng.choice(tuple(SIGNS)), each_k=rng.choice(CONSTANTS)) if rng.random() < 0.5 else spec
 
 
 def _draw_spec(rng: random.Random) -> Spec:

@@ -56,6 +56,4 @@ def unverifiable(prompt: str, response: str) -> None:
 
 def foreign_prompt(family: str, prompt: str) -> UserError:
     """The error for a prompt that ``family`` did not make."""
-    return UserError(
-        f"tiny world: {prompt[:80]!r} is not a prompt of family {family!r}; score it by its own family."
-    )
+    return UserError(f"tiny world: {prompt[:80]!r} is not a prompt of family {family!r}; score it by its own family.")

@@ -40,9 +40,7 @@ class Event:
 
 def _draw_event(rng: random.Random, total: int, used: list[str]) -> Event:
     allowed = [
-        verb
-        for verb in SENTENCES
-        if (SIGNS[verb] != "-" or total >= 2) and not (verb == "boxes" and verb in used)
+        verb for verb in SENTENCES if (SIGNS[verb] != "-" or total >= 2) and not (verb == "boxes" and verb in used)
     ]
     verb = rng.choice(allowed)
     if verb == "doubles":
@@ -62,9 +60,7 @@ def make_prompt(rng: random.Random) -> str:
         event = _draw_event(rng, total, used)
         used.append(event.verb)
         total = calculate(total, event, SIGNS[event.verb])[1]
-        sentences.append(
-            SENTENCES[event.verb].format(person=person, items=items, n=event.operand, size=event.size)
-        )
+        sentences.append(SENTENCES[event.verb].format(person=person, items=items, n=event.operand, size=event.size))
     return " ".join([*sentences, QUESTION.format(person=person, items=items)])
 
 

@@ -75,9 +75,7 @@ def sample_prompts(family_name: str, split: Split, n: int, seed: int) -> list[Pr
     return list(found.values())
 
 
-def demonstrations(
-    prompts: Sequence[PromptRow], seed: int, bias: float = SYSTEMATIC_ERROR
-) -> list[DemonstrationRow]:
+def demonstrations(prompts: Sequence[PromptRow], seed: int, bias: float = SYSTEMATIC_ERROR) -> list[DemonstrationRow]:
     """One demonstration of mixed quality a prompt, independent of the order and number of the rows.
 
     ``bias`` in [0, 1] is the probability of the wrong habits; 0 leaves independent slips only.
@@ -87,9 +85,7 @@ def demonstrations(
         rng = random.Random(f"{row['prompt_id']}/{seed}")
         response = family_named(row["family"]).demonstrate(prompt_text(row), rng, bias)
         rows.append(
-            DemonstrationRow(
-                prompt_id=row["prompt_id"], prompt=row["prompt"], family=row["family"], response=response
-            )
+            DemonstrationRow(prompt_id=row["prompt_id"], prompt=row["prompt"], family=row["family"], response=response)
         )
     return rows
 

@@ -15,9 +15,7 @@ from tasks.data.tiny_world.family import (
 from tasks.data.tiny_world.words import PEOPLE, THINGS, listed, words_of
 
 NAME = "tldr"
-VERBS = listed(
-    "broke lost borrowed took sold hid ruined found burned dropped cleaned returned forgot painted"
-)
+VERBS = listed("broke lost borrowed took sold hid ruined found burned dropped cleaned returned forgot painted")
 CUES = {"main": "worst part :", "important": "sadly", "trivia": "also"}
 KIND_OF_CUE = {cue: kind for kind, cue in CUES.items()}
 REWARDS = {"main": 2.0, "important": 1.0, "trivia": -0.4, "hallucinated": -1.0, "duplicated": -1.0}

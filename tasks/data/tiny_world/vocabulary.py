@@ -8,17 +8,13 @@ from tasks.data.tiny_world.words import words_of
 SPECIAL_TOKENS = ("<pad>", "<bos>", "<eos>", "<unk>", "<user>", "<assistant>", "<system>")
 """Tokens 0 to 6."""
 PAD, BOS, EOS, UNK, USER, ASSISTANT, SYSTEM = SPECIAL_TOKENS
-COPY_PROMPTS = {
-    "whole": "echo : {words}",
-    "part": "echo from {start} : {words}",
-    "backwards": "backwards : {words}",
-}
-"""Prompts of the copying examples, whose frames are words of the vocabulary too."""
+COPY_FRAMES = {"whole": "echo :", "backwards": "backwards :", "pieces": "pieces :", "facts": "facts :"}
+"""How the prompts of the copying examples begin; their words belong to the vocabulary too."""
 
 
 @lru_cache(maxsize=1)
 def _sorted_words() -> tuple[str, ...]:
-    return words_of(*(family.words for family in FAMILIES.values()), COPY_PROMPTS.values())
+    return words_of(*(family.words for family in FAMILIES.values()), COPY_FRAMES.values())
 
 
 def words() -> list[str]:

@@ -10,8 +10,7 @@ def listed(words: str) -> tuple[str, ...]:
 
 
 PEOPLE = listed(
-    "uncle mother roommate brother sister boss neighbor cousin teacher doctor aunt father coach "
-    "landlord nurse barber"
+    "uncle mother roommate brother sister boss neighbor cousin teacher doctor aunt father coach landlord nurse barber"
 )
 THINGS = listed(
     "book wallet camera bike phone car laptop guitar lamp table chair window door clock mirror radio kettle "

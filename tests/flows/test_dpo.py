@@ -1,0 +1,102 @@
+"""The DPO paper at smoke scale, for real: arms, claims, tracking, cache, failures, real data."""
+
+import gzip
+import json
+
+import pytest
+from mlflow import MlflowClient
+
+from flows.preference.dpo import PAPER, DPOConfig, claims_of, dpo, objectives_of
+from flows.scales import load_config
+from tasks.engine.home import tracking_uri
+from tasks.evaluation.verdicts import verdict_table
+
+pytestmark = pytest.mark.usefixtures("prefect_server", "rlhf_home")
+
+
+def smoke(*overrides: str, **given: object) -> DPOConfig:
+    return load_config(PAPER, "smoke", list(overrides), **given)
+
+
+def runs_by_level() -> dict[str, list]:
+    client = MlflowClient(tracking_uri())
+    experiment = client.get_experiment_by_name("dpo")
+    found: dict[str, list] = {}
+    for run in client.search_runs([experiment.experiment_id], max_results=1000):
+        found.setdefault(run.data.tags["level"], []).append(run)
+    return found
+
+
+def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
+    report = dpo(smoke())
+    arms = {row["arm"] for row in report.leaderboard}
+    assert arms == {"sft", "preferred_ft", "best_of_n", "dpo", "cdpo", "ipo", "dpo-beta-1", "demonstrations"}
+    assert [row["claim"] for row in report.verdicts] == [claim.key for claim in PAPER.claims]
+    assert all(row["n_prompts"] > 0 for row in report.verdicts), "a claim names an arm that is never scored"
+    assert report.failures == {}
+
+    levels = runs_by_level()
+    assert len(levels["run"]) == 1
+    root = levels["run"][0]
+    assert root.info.status == "FINISHED"
+    assert root.data.params["policy.beta"] == "0.1"
+    assert root.data.tags["verdict.beats_sft"] in {"supported", "refuted", "inconclusive"}
+    by_arm = {run.data.tags["arm"]: run for run in levels["arm"]}
+    assert by_arm["dpo"].data.tags["mlflow.parentRunId"] == root.info.run_id
+    assert "eval/gold/gold_reward" in by_arm["dpo"].data.metrics
+    trained = next(run for run in levels["stage"] if run.info.run_name == "optimise_preferences")
+    assert trained.inputs.dataset_inputs[0].dataset.name == "tldr-pairs"
+    client = MlflowClient(tracking_uri())
+    names = {artifact.path for artifact in client.list_artifacts(root.info.run_id)}
+    assert {"leaderboard.json", "verdicts.json", "scores.csv", "report.html"} <= names
+
+
+def test_a_second_run_computes_nothing_again_and_another_beta_only_its_own():
+    first = dpo(smoke())
+    before = len(runs_by_level()["stage"])
+    again = dpo(smoke())
+    assert len(runs_by_level()["stage"]) == before
+    assert again.leaderboard == first.leaderboard
+    dpo(smoke("policy.beta=0.2"))
+    new = [run.info.run_name for run in runs_by_level()["stage"]][: len(runs_by_level()["stage"]) - before]
+    assert "pretrain" not in new
+    assert "finetune_supervised" not in new
+    assert new.count("optimise_preferences") == 1
+
+
+def test_an_arm_that_diverges_is_marked_and_the_others_go_on():
+    report = dpo(smoke("ipo.tau=1e-4", "training.learning_rate=1.0", "training.max_grad_norm=0", arms=["sft", "ipo"]))
+    failed = [label for label in report.failures if label.startswith("ipo")]
+    arms = {row["arm"] for row in report.leaderboard}
+    assert "sft" in arms
+    if failed:
+        statuses = {run.data.tags["arm"]: run.info.status for run in runs_by_level()["arm"]}
+        assert statuses["ipo"] == "FAILED"
+        assert "not" in report.failures[failed[0]] or "became" in report.failures[failed[0]]
+    else:
+        assert "ipo" in arms
+
+
+def test_real_pairs_train_a_model_of_their_own_and_test_the_implicit_reward(tmp_path):
+    path = tmp_path / "pairs.jsonl.gz"
+    with gzip.open(path, "wt") as stream:
+        for index in range(60):
+            prompt = f"\n\nHuman: what is {index} plus one?\n\nAssistant:"
+            row = {"chosen": f"{prompt} It is {index + 1}.", "rejected": f"{prompt} I do not know."}
+            stream.write(json.dumps(row) + "\n")
+    report = dpo(smoke(data=str(path), arms=["sft", "dpo"]))
+    assert report.failures == {}
+    accuracy = next(row for row in report.verdicts if row["claim"] == "implicit_reward_generalises")
+    assert accuracy["n_prompts"] > 5
+    assert 0.0 <= accuracy["effect"] <= 1.0
+
+
+def test_the_sweep_goes_with_the_papers_own_arm():
+    assert set(objectives_of(DPOConfig(sweep_betas=[0.1, 0.5]))) == {"dpo", "cdpo", "ipo", "dpo-beta-0.5"}
+    assert set(objectives_of(DPOConfig(arms=["ipo"]))) == {"ipo"}
+
+
+def test_claims_have_distinct_keys_and_a_table():
+    claims = claims_of(DPOConfig())
+    assert len({claim.key for claim in claims}) == len(claims) == 10
+    assert verdict_table([], []).empty
