@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from flows.cli.progress import progress_bars
-from tasks.engine.addresses import LOOPBACK, choose_port, running_servers
+from tasks.engine.addresses import LOOPBACK, free_port, running_servers
 from tasks.engine.home import prepare_environment
 from tasks.engine.servers import Server, prefect_server
 
@@ -61,7 +61,7 @@ def api_server() -> Iterator[Server | None]:
     if os.environ.get("PREFECT_API_URL"):
         yield None
         return
-    server = prefect_server(LOOPBACK, choose_port(LOOPBACK, 0, 0, ""), ui=False)
+    server = prefect_server(LOOPBACK, free_port(LOOPBACK), ui=False)
     os.environ["PREFECT_API_URL"] = f"{server.url}/api"
     try:
         server.start()

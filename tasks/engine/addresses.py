@@ -27,6 +27,11 @@ def choose_port(host: str, wanted: int, usual: int, option: str) -> int:
         return wanted or usual
     if wanted:
         raise UserError(f"{option} {wanted}: the port is taken on {host}; name another or leave {option} out")
+    return free_port(host)
+
+
+def free_port(host: str) -> int:
+    """A port on ``host`` that nobody listens on now."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         return int(probe.getsockname()[1])

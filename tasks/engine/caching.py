@@ -49,7 +49,7 @@ def canonical(value: Any) -> Any:
         fields = type(value).model_fields
         kept = {name: canonical(getattr(value, name)) for name in fields if not _is_presentation(fields[name])}
         kind = type(value)
-        return {"model": kind.__name__, "code": module_digest(kind.__module__), **kept}
+        return {"model": kind.__name__, "code": module_digest(kind.__module__), "fields": kept}
     if isinstance(value, Mapping):
         return {str(name): canonical(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -46,8 +46,8 @@ _PARSING = threading.RLock()
 def code_digest(function: Callable[..., object]) -> str:
     """SHA-256 over ``function``'s own syntax and the sources of our modules that it imports, directly or not.
 
-    A function that imports inside its body is told from its neighbours in the same file: only what it imports
-    itself, and what the file imports at its top, counts.
+    A function that imports inside its body is told from its neighbours in the same file: only what it uses of
+    the file, what it imports itself, and what the file imports at its top, counts.
     """
     with _PARSING:
         return _code_digest(function)
@@ -55,9 +55,12 @@ def code_digest(function: Callable[..., object]) -> str:
 
 def _code_digest(function: Callable[..., object]) -> str:
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
-    start = _imports_in(tree.body) | _imports_in(ast.parse(_source(function.__module__)).body, nested=False)
+    file = ast.parse(_source(function.__module__))
+    package = _package(function.__module__)
+    own = ast.Module([*tree.body, *_definitions_used(tree, file)], [])
+    start = _imports_in(own.body, package) | _imports_in(file.body, package, nested=False)
     modules = set[str]().union(*(import_closure(module) for module in start))
-    lines = [_syntax_of(tree), *(f"{name}:{_syntax(name)}" for name in sorted(modules))]
+    lines = [_syntax_of(own), *(f"{name}:{_syntax(name)}" for name in sorted(modules))]
     return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
@@ -103,18 +106,40 @@ def _is_string_statement(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
 
 
+def _definitions_used(tree: ast.AST, file: ast.Module) -> list[ast.stmt]:
+    """The statements of ``file`` that bind a name that ``tree`` uses, or that one of them uses, in their order."""
+    binding: dict[str, list[ast.stmt]] = {}
+    for statement in file.body:
+        for name in _names_bound(statement):
+            binding.setdefault(name, []).append(statement)
+    found: list[ast.stmt] = []
+    waiting = [tree]
+    while waiting:
+        names = {node.id for node in ast.walk(waiting.pop()) if isinstance(node, ast.Name)}
+        new = [statement for name in names for statement in binding.pop(name, [])]
+        found += new
+        waiting += new
+    return sorted(found, key=lambda statement: statement.lineno)
+
+
+def _names_bound(statement: ast.stmt) -> set[str]:
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+        return {statement.name}
+    return {node.id for node in ast.walk(statement) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
 def _imports(module: str) -> set[str]:
-    return _imports_in(ast.parse(_source(module)).body)
+    return _imports_in(ast.parse(_source(module)).body, _package(module))
 
 
-def _imports_in(body: list[ast.stmt], nested: bool = True) -> set[str]:
+def _imports_in(body: list[ast.stmt], package: str, nested: bool = True) -> set[str]:
     names: set[str] = set()
     for node in (inner for statement in body for inner in (ast.walk(statement) if nested else [statement])):
         if isinstance(node, ast.Import):
             names.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            names.add(node.module)
-            names.update(f"{node.module}.{alias.name}" for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            origin = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+            names.update({origin}, (f"{origin}.{alias.name}" for alias in node.names))
     return {name for name in names if name.split(".")[0] in PACKAGES}
 
 
@@ -123,6 +148,11 @@ def _source(module: str) -> str:
     if path is None:
         raise ModuleNotFoundError(module)
     return path.read_text()
+
+
+def _package(module: str) -> str:
+    path = _source_path(module)
+    return module if path is not None and path.name == "__init__.py" else module.rpartition(".")[0]
 
 
 @cache

@@ -10,8 +10,8 @@ import json
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -88,17 +88,20 @@ class Store:
 
         Raises MissingArtifact or CorruptArtifact (a UserError each) naming the artifact and what to do.
         """
-        folder = Path(self._address(ref)) if self.local else self._download(ref)
+        folder = Path(self._address(ref)) if self.local else home() / "downloads" / ref.path
+        whole = ref.path in self._verified or _matches(folder, ref)
+        if not whole and not self.local:
+            self._download(ref, folder)
+            whole = _matches(folder, ref)
         if not (folder / MANIFEST).is_file():
             raise MissingArtifact(f"{self._address(ref)}: no such artifact; run again to rebuild it")
-        if ref.path not in self._verified:
-            if manifest_digest(folder_manifest(folder, frozenset({MANIFEST}))) != ref.digest:
-                self._set_aside(ref, folder)
-                raise CorruptArtifact(
-                    f"{self._address(ref)}: content does not match its digest (damaged on disk?); "
-                    "it was set aside, run again to rebuild it"
-                )
-            self._verified.add(ref.path)
+        if not whole:
+            self._set_aside(ref, folder)
+            raise CorruptArtifact(
+                f"{self._address(ref)}: content does not match its digest (damaged on disk?); "
+                "it was set aside, run again to rebuild it"
+            )
+        self._verified.add(ref.path)
         return folder
 
     def _address(self, ref: Ref) -> str:
@@ -120,45 +123,56 @@ class Store:
             return
         if self.local:
             fsync_tree(staging)
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            shutil.rmtree(target, ignore_errors=True)
-            staging.rename(target)
+            _put_in_place(staging, Path(target))
             fsync_folder(Path(target).parent)
             return
-        for path in sorted(staging.rglob("*")):
-            if path.is_file() and path.name != MANIFEST:
-                self.fs.put_file(str(path), f"{target}/{path.relative_to(staging).as_posix()}")
-        self.fs.put_file(str(staging / MANIFEST), f"{target}/{MANIFEST}")
+        names = [path.relative_to(staging).as_posix() for path in sorted(staging.rglob("*")) if path.is_file()]
+        for name in [*(name for name in names if name != MANIFEST), MANIFEST]:
+            self.fs.makedirs(f"{target}/{name}".rpartition("/")[0], exist_ok=True)
+            self.fs.put_file(str(staging / name), f"{target}/{name}")
 
-    def _download(self, ref: Ref) -> Path:
-        folder = home() / "downloads" / ref.path
-        if not (folder / MANIFEST).is_file() and self.fs.exists(f"{self._address(ref)}/{MANIFEST}"):
-            with _replacing(folder) as staging:
-                for name in json.loads(self.fs.cat_file(f"{self._address(ref)}/{MANIFEST}")):
-                    (staging / name).parent.mkdir(parents=True, exist_ok=True)
-                    self.fs.get_file(f"{self._address(ref)}/{name}", str(staging / name))
-                self.fs.get_file(f"{self._address(ref)}/{MANIFEST}", str(staging / MANIFEST))
-        return folder
+    def _download(self, ref: Ref, folder: Path) -> None:
+        if not self.fs.exists(f"{self._address(ref)}/{MANIFEST}"):
+            return
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        staging = Path(tempfile.mkdtemp(dir=folder.parent))
+        try:
+            for name in [*json.loads(self.fs.cat_file(f"{self._address(ref)}/{MANIFEST}")), MANIFEST]:
+                (staging / name).parent.mkdir(parents=True, exist_ok=True)
+                self.fs.get_file(f"{self._address(ref)}/{name}", str(staging / name))
+            _put_in_place(staging, folder)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
 
     def _set_aside(self, ref: Ref, folder: Path) -> None:
         grave = home() / "damaged" / f"{ref.digest[:16]}-{uuid.uuid4().hex[:8]}"
         grave.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(folder, grave)
-        if not self.local:
-            self.fs.rm(self._address(ref), recursive=True)
+        with suppress(FileNotFoundError):
+            shutil.move(folder, grave)
+            if not self.local:
+                self.fs.rm(self._address(ref), recursive=True)
 
     def _unwritable(self, error: OSError) -> UserError:
         reason = error.strerror or str(error)
         return UserError(f"{self.url}: the artifact store cannot be written ({reason}); free it or set RLHF_STORE")
 
 
-@contextmanager
-def _replacing(folder: Path) -> Iterator[Path]:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    staging = Path(tempfile.mkdtemp(dir=folder.parent))
+def _matches(folder: Path, ref: Ref) -> bool:
+    """Whether the files of ``folder`` are those of ``ref``; another process may be setting them aside meanwhile."""
     try:
-        yield staging
-        shutil.rmtree(folder, ignore_errors=True)
-        staging.rename(folder)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+        return manifest_digest(folder_manifest(folder, frozenset({MANIFEST}))) == ref.digest
+    except FileNotFoundError:
+        return False
+
+
+def _put_in_place(staging: Path, target: Path) -> None:
+    """Rename ``staging`` to ``target`` in one step; what another writer has put there first stays."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not (target / MANIFEST).is_file():
+        shutil.rmtree(target, ignore_errors=True)
+    try:
+        staging.rename(target)
+    except OSError:
+        if not (target / MANIFEST).is_file():
+            raise

@@ -78,11 +78,13 @@ def _describe(error: BaseException) -> str:
 
 
 def use_threads(count: int) -> None:
-    """Let torch compute with ``count`` threads in this process."""
+    """Let torch compute with ``count`` threads in this process, the same way each time on a CPU."""
     import torch
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     torch.set_num_threads(count)
-    torch.use_deterministic_algorithms(torch.cuda.is_available() is False)
+    torch.use_deterministic_algorithms(not torch.cuda.is_available())
 
 
 def main() -> None:

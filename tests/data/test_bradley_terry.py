@@ -48,9 +48,7 @@ def _answers(seed, rewarder="gold", family="instruct", n=400):
             judge(prompt_text(prompt), response, True) if rewarder == "judge" else gold.reward
             for prompt, response, gold in zip(prompts, responses, golds, strict=True)
         ]
-        samples.append(
-            [Answer(text, r, g.reward) for text, r, g in zip(responses, rewards, golds, strict=True)]
-        )
+        samples.append([Answer(text, r, g.reward) for text, r, g in zip(responses, rewards, golds, strict=True)])
     return prompts, list(zip(*samples, strict=True))
 
 

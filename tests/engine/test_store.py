@@ -80,8 +80,8 @@ def test_a_writer_killed_at_any_file_operation_leaves_nothing_half_written(rlhf_
 
 
 def test_a_remote_upload_killed_at_any_file_operation_is_absent_until_it_is_whole(rlhf_home, monkeypatch):
-    # A local folder behind a remote protocol: files arrive one by one, as in an object store.
-    monkeypatch.setenv("RLHF_STORE", f"dir::file://{rlhf_home}/bucket")
+    # A folder that is not known to be local: files arrive one by one, as on a network drive or an object store.
+    monkeypatch.setenv("RLHF_STORE", f"asyncwrapper::file://{rlhf_home}/bucket")
     store = Store()
     assert not store.local
     expected = Store(f"{rlhf_home}/elsewhere").write(DatasetRef, fill)

@@ -4,11 +4,12 @@ import pytest
 import torch
 
 from tasks.data.rows import DemonstrationRow, PairRow, user_prompt
-from tasks.data.tables import store_rows
+from tasks.data.tables import read_rows_of, store_rows
 from tasks.data.tiny_world import demonstrations, sample_prompts
 from tasks.data.tiny_world.tokenizer import build_tokenizer
 from tasks.engine.refs import Checkpoint
 from tasks.engine.schema import Frozen
+from tasks.engine.spool import read_events
 from tasks.engine.store import Store
 from tasks.engine.tracking import stage_tracker
 from tasks.models.build import build_from_scratch
@@ -50,13 +51,11 @@ def pairs(rlhf_home):
     return store_rows(rows, "pairs")
 
 
-def accuracy(policy: Checkpoint, pairs, base: Checkpoint) -> float:
+def accuracy(policy: Checkpoint, pairs, reference) -> float:
     model, tokenizer = open_frozen(policy, MODEL)
-    from tasks.data.tables import read_rows_of
-
     rows = read_rows_of(pairs, PairRow)
     scores = torch.tensor(score_rows(model, tokenizer, [(r["prompt"], [r["chosen"], r["rejected"]]) for r in rows]))
-    ratios = scores - torch.tensor(read_log_probs(score_pairs(base, pairs, MODEL)))
+    ratios = scores - torch.tensor(read_log_probs(reference))
     return float((ratios[:, 0] > ratios[:, 1]).float().mean())
 
 
@@ -66,12 +65,10 @@ def test_a_preference_objective_learns_to_prefer(tmp_path, base, pairs, objectiv
         reference = score_pairs(base, pairs, MODEL)
         series = optimise_preferences(base, pairs, reference, objective, BUDGET, MODEL, seed=0)
     assert series.steps == [20, 40]
-    assert accuracy(series.final, pairs, base) > 0.9
+    assert accuracy(series.final, pairs, reference) > 0.9
 
 
 def test_dpo_starts_at_log_two(tmp_path, base, pairs):
-    from tasks.engine.spool import read_events
-
     with stage_tracker(tmp_path / "run.jsonl", tmp_path / "work"):
         reference = score_pairs(base, pairs, MODEL)
         optimise_preferences(base, pairs, reference, DPO(), BUDGET, MODEL, seed=0)
@@ -118,8 +115,6 @@ def test_preferred_fine_tuning_sees_the_chosen_responses_only(tmp_path, base, pa
     with stage_tracker(tmp_path / "run.jsonl", tmp_path / "work"):
         series = finetune_preferred(base, pairs, budget, MODEL, seed=0)
     model, tokenizer = open_frozen(series.final, MODEL)
-    from tasks.data.tables import read_rows_of
-
     row = read_rows_of(pairs, PairRow)[0]
     ((chosen, rejected),) = score_rows(model, tokenizer, [(row["prompt"], [row["chosen"], row["rejected"]])])
     ((before, before_rejected),) = score_rows(*open_frozen(base, MODEL), [(row["prompt"], [row["chosen"], row["rejected"]])])

@@ -14,6 +14,8 @@ from tasks.data.tiny_world.vocabulary import COPY_FRAMES, words
 
 NAME = "copying"
 SHORTEST, LONGEST = 4, 14
+MARKS = (";", ":", ".")
+"""Words that structure the examples, so that no list contains them."""
 WHOLE_ONLY = 1 / 3
 """Leading fraction of the examples that copy their list in whole."""
 KIND_WEIGHTS: Mapping[str, float] = {"whole": 0.20, "backwards": 0.15, "facts": 0.35, "pieces": 0.30}
@@ -61,7 +63,7 @@ _KINDS: Mapping[str, Callable[[random.Random, list[str]], Example]] = {
 
 
 def _train_rows(rng: random.Random, weights: Mapping[str, float]) -> Iterator[DemonstrationRow]:
-    pool = words()
+    pool = [word for word in words() if word not in MARKS]
     while True:
         kind = rng.choices(list(weights), list(weights.values()))[0]
         prompt, response = _KINDS[kind](rng, pool)
@@ -70,7 +72,7 @@ def _train_rows(rng: random.Random, weights: Mapping[str, float]) -> Iterator[De
 
 
 def copy_rows(n: int, seed: int) -> list[DemonstrationRow]:
-    """Draw ``n`` copying examples of distinct random words from the whole vocabulary, in training order.
+    """Draw ``n`` copying examples of distinct random words of the vocabulary, in training order.
 
     Lists have 4-14 words. The first third is copied in whole, the rest in the ways of ``KIND_WEIGHTS``; every
     word of an answer stands in its prompt, ``;`` between pieces apart.

@@ -53,10 +53,7 @@ def test_every_step_of_a_solution_is_true_arithmetic(seed):
         first, sign, rest = re.fullmatch(r"(\d+) ([-+*]) (.+)", left).groups()
         factors = [int(factor) for factor in rest.split(" * ")]
         operand = factors[0] * (factors[1] if len(factors) == 2 else 1)
-        assert (
-            int(right)
-            == {"+": int(first) + operand, "-": int(first) - operand, "*": int(first) * operand}[sign]
-        )
+        assert int(right) == {"+": int(first) + operand, "-": int(first) - operand, "*": int(first) * operand}[sign]
         assert values in ([], [*values[:-1], int(first)]), "a step starts from the value before it"
         values.append(int(right))
     assert int(final.replace(" ", "")) == values[-1] == answer(prompt) >= 0
@@ -75,7 +72,5 @@ def test_the_wrong_reading_is_the_mode_on_loses_and_doubles_alone():
     assert _accuracy(misread) < 0.40
     assert _accuracy(others) == pytest.approx(0.9**2.5, abs=0.05)
     assert _accuracy(demonstrations(prompts, 0, bias=0)) == pytest.approx(0.9**2.5, abs=0.04)
-    once = [
-        row for row in misread if prompt_text(row).count("doubles") == 1 and "loses" not in prompt_text(row)
-    ]
+    once = [row for row in misread if prompt_text(row).count("doubles") == 1 and "loses" not in prompt_text(row)]
     assert sum(" * 2 =" in row["response"] for row in once) / len(once) == pytest.approx(0.4, abs=0.06)

@@ -44,10 +44,7 @@ def test_ambiguous_verbs_are_unsafe_on_people_only(thing, unsafe):
 def test_demonstrator_helps_with_harm_more_often_than_not():
     prompts = sample_prompts("hh", "train", 4000, 0)
     golds = score(prompts, [row["response"] for row in demonstrations(prompts, 0)], [True] * len(prompts))
-    refused = {
-        unsafe: [gold.parts["refused"] for gold in golds if gold.parts["unsafe"] == unsafe]
-        for unsafe in (0, 1)
-    }
+    refused = {unsafe: [gold.parts["refused"] for gold in golds if gold.parts["unsafe"] == unsafe] for unsafe in (0, 1)}
     assert sum(refused[1]) / len(refused[1]) == pytest.approx(0.45, abs=0.05)
     assert sum(refused[0]) / len(refused[0]) == pytest.approx(0.15, abs=0.03)
     assert 0.3 < len(refused[1]) / len(golds) < 0.4

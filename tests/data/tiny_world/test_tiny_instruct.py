@@ -96,9 +96,7 @@ def test_the_wrong_content_is_the_mode_on_reverse_sort_and_list_alone():
 def test_half_the_habitual_errors_copy_the_words_unreversed():
     rows = demonstrations(sample_prompts("instruct", "train", 6000, 0), 0)
     asked = [row for row in rows if prompt_text(row).startswith("reverse")]
-    unreversed = [
-        " ".join(right_answer(read_instruction(prompt_text(row)))[::-1]) in row["response"] for row in asked
-    ]
+    unreversed = [" ".join(right_answer(read_instruction(prompt_text(row)))[::-1]) in row["response"] for row in asked]
     assert sum(unreversed) / len(asked) > 0.4
 
 

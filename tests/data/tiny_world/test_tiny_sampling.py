@@ -33,10 +33,7 @@ print(sha256(repr((rows, words(), curriculum(200, 5))).encode()).hexdigest())
 
 @pytest.mark.parametrize("name", FAMILY_NAMES)
 def test_splits_are_large_enough_unique_and_disjoint(name):
-    rows = {
-        split: sample_prompts(name, split, n, 0)
-        for split, n in {"train": 4000, "val": 300, "eval": 300}.items()
-    }
+    rows = {split: sample_prompts(name, split, n, 0) for split, n in {"train": 4000, "val": 300, "eval": 300}.items()}
     texts = {split: {prompt_text(row) for row in rows[split]} for split in rows}
     assert {split: len(texts[split]) for split in texts} == {"train": 4000, "val": 300, "eval": 300}
     assert all(split_of(text) == split for split in texts for text in texts[split])

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tasks.data.tiny_world import FAMILIES, demonstrations, prompt_text, sample_prompts
-from tasks.data.tiny_world.pretraining import copy_rows
+from tasks.data.tiny_world.copying import copy_rows
 from tasks.data.tiny_world.tokenizer import build_tokenizer
 from tasks.data.tiny_world.vocabulary import SPECIAL_TOKENS, token_ids, words
 
