@@ -9,21 +9,22 @@ from tasks.evaluation.metrics import metric_range
 from tasks.evaluation.statistics import estimate
 
 TEMPLATE = "plotly_white"
+KL = "token_kl"
 
 
 def reward_kl_frontier(scores: pd.DataFrame, suite: str) -> go.Figure:
-    """Gold reward against sampled KL to the reference: one line an arm, through its checkpoints in order.
+    """Gold reward against KL to the reference (exact a token, on samples): one line an arm, through its checkpoints in order.
 
     Vertical bars are 95 % intervals over seeds and prompts; the common start (SFT, KL 0) begins every line.
     """
-    points = sweep_points(scores, suite, ["kl", "gold_reward"], "%")
+    points = sweep_points(scores, suite, [KL, "gold_reward"], "%")
     start = points[points["arm"] == "sft"]
     figure = go.Figure()
     for arm, line in points[points["arm"] != "sft"].groupby("arm", sort=False):
-        if line["kl"].notna().sum() == 0:
+        if line[KL].notna().sum() == 0:
             continue
         path = pd.concat([start, line.sort_values("at")])
-        figure.add_trace(trace(str(arm), path["kl"], path, "gold_reward"))
+        figure.add_trace(trace(str(arm), path[KL], path, "gold_reward"))
     return titled(figure, "Reward against KL", "KL(π ‖ π_SFT), nats a response", "gold reward")
 
 

@@ -6,6 +6,8 @@ from tasks.evaluation.claims import Claim
 from tasks.evaluation.evidence import Difference, FrontierGap, Level, Trend
 
 GOLD, PAIRS = "gold", "held_out_pairs"
+KL = "token_kl"
+"""The KL that claims compare: exact a token, so with less noise than the log-ratio of one sampled response."""
 
 ARMS = {
     "sft": "Supervised fine-tuning on demonstrations; where every arm starts, and the reference policy",
@@ -54,14 +56,14 @@ def claims_with_gold(snapshots: int, betas: Sequence[float], beta: float) -> tup
             statement="At equal KL to SFT, DPO's reward is above Preferred-FT's",
             source="Figure 2 left (reward-KL frontier)",
             paper_value="DPO's frontier strictly dominates every other method's",
-            evidence=FrontierGap(arms=("sft", *frontier), baselines=("sft", *preferred), suite=GOLD),
+            evidence=FrontierGap(arms=("sft", *frontier), baselines=("sft", *preferred), suite=GOLD, kl=KL),
         ),
         Claim(
             key="beta_sets_kl",
             statement="A larger beta keeps the policy closer to the reference",
             source="Section 4; figure 2 left, sweep over beta",
             paper_value="beta 0.05, 0.1, 1, 5 trace the frontier from far to near",
-            evidence=Trend(metric="kl", arms=ordered, suite=GOLD),
+            evidence=Trend(metric=KL, arms=ordered, suite=GOLD),
             direction="below",
         ),
         Claim(

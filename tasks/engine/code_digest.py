@@ -157,8 +157,11 @@ def _package(module: str) -> str:
 
 @cache
 def _source_path(module: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(module)
-    except ModuleNotFoundError:
-        return None
-    return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+    """The module's file, found without importing its package (``find_spec`` of a dotted name would)."""
+    top, *rest = module.split(".")
+    spec = importlib.util.find_spec(top)
+    if spec is None or not rest:
+        return Path(spec.origin) if spec and spec.origin and spec.origin.endswith(".py") else None
+    stems = [Path(folder, *rest) for folder in spec.submodule_search_locations or ()]
+    files = [file for stem in stems for file in (stem / "__init__.py", stem.with_name(f"{stem.name}.py"))]
+    return next((file for file in files if file.is_file()), None)

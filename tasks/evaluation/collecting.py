@@ -8,6 +8,7 @@ from prefect.futures import PrefectFuture
 
 from tasks.data.tables import read_scores
 from tasks.engine.refs import Scores
+from tasks.engine.schema import UserError
 from tasks.evaluation.scores import concat_scores
 
 
@@ -32,6 +33,8 @@ class Collected:
 def collect(paper: str, pending: Sequence[Pending]) -> Collected:
     """Wait for every stage and stack what it measured; an arm that failed is named and the others go on.
 
+    Raises UserError if no arm has scores.
+
     A point of an arm (a checkpoint, a temperature) is an arm of its own: ``dpo@50%``, ``dpo@T0.25``.
     """
     frames: list[pd.DataFrame] = []
@@ -42,6 +45,9 @@ def collect(paper: str, pending: Sequence[Pending]) -> Collected:
             frames.append(named(read_scores(one.scores.result()), paper, one.arm, one.seed, one.suite))
         else:
             failures.setdefault(f"{one.arm}-s{one.seed}", reason(one.scores))
+    if not frames:
+        label, why = next(iter(failures.items()), ("", "no arm was asked for"))
+        raise UserError(f"no arm has scores; first {label}: {why}")
     return Collected(concat_scores(frames), failures)
 
 

@@ -96,8 +96,6 @@ def test_best_of_sixteen(model):
     rng = np.random.default_rng(0)
     prompts = [prompt for _ in range(8) for prompt in [rng.integers(27, 327, 40).tolist()] * 16]
     sampler = InProcessSampler(model, EndToken())
-    hugging_face, ours = compare(
-        lambda: generate(model, prompts), lambda: sampler.sample(prompts, range(128), 32)
-    )
+    hugging_face, ours = compare(lambda: generate(model, prompts), lambda: sampler.sample(prompts, range(128), 32))
     print(f"\nbest of 16: {hugging_face / ours:.2f}x")
     assert hugging_face / ours > 1.3

@@ -1,6 +1,7 @@
 """The digest of a stage's code: every helper counts, wherever it is imported; wording does not."""
 
 import importlib
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -164,3 +165,11 @@ def test_threads_that_ask_at_once_get_the_same_digest():
     for thread in threads:
         thread.join()
     assert found == [expected] * 8
+
+
+def test_a_digest_imports_nothing():
+    ask = "import sys; from tasks.engine.code_digest import module_digest; module_digest('tasks.policy.preference')"
+    found = subprocess.run(
+        [sys.executable, "-c", f"{ask}; print('torch' in sys.modules)"], capture_output=True, text=True, check=True
+    )
+    assert found.stdout.split() == ["False"]

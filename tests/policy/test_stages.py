@@ -59,7 +59,9 @@ def accuracy(policy: Checkpoint, pairs, reference) -> float:
     return float((ratios[:, 0] > ratios[:, 1]).float().mean())
 
 
-@pytest.mark.parametrize("objective", [DPO(beta=0.1), IPO(tau=0.1), SLiCHinge(beta=0.1)], ids=lambda o: type(o).__name__)
+@pytest.mark.parametrize(
+    "objective", [DPO(beta=0.1), IPO(tau=0.1), SLiCHinge(beta=0.1)], ids=lambda o: type(o).__name__
+)
 def test_a_preference_objective_learns_to_prefer(tmp_path, base, pairs, objective: Frozen):
     with stage_tracker(tmp_path / "run.jsonl", tmp_path / "work"):
         reference = score_pairs(base, pairs, MODEL)
@@ -117,5 +119,7 @@ def test_preferred_fine_tuning_sees_the_chosen_responses_only(tmp_path, base, pa
     model, tokenizer = open_frozen(series.final, MODEL)
     row = read_rows_of(pairs, PairRow)[0]
     ((chosen, rejected),) = score_rows(model, tokenizer, [(row["prompt"], [row["chosen"], row["rejected"]])])
-    ((before, before_rejected),) = score_rows(*open_frozen(base, MODEL), [(row["prompt"], [row["chosen"], row["rejected"]])])
+    ((before, before_rejected),) = score_rows(
+        *open_frozen(base, MODEL), [(row["prompt"], [row["chosen"], row["rejected"]])]
+    )
     assert chosen - before > rejected - before_rejected

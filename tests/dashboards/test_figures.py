@@ -1,0 +1,59 @@
+"""Figures draw what the scores hold; the page stands alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dashboards.figures import against_share_of_pairs, against_temperature, arms_compared, reward_kl_frontier
+from dashboards.report import html_report, interval
+from tasks.evaluation.leaderboard import leaderboard, with_win_rates
+
+
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    level = {"sft": 0.6, "dpo@50%": 1.0, "dpo": 1.5, "dpo@T0": 1.9, "sft@T0": 1.2, "demonstrations": 0.9, "ipo": 1.3}
+    kl = {"sft": 0.0, "dpo@50%": 0.4, "dpo": 1.1, "ipo": 0.8}
+    rows = [
+        ("dpo", arm, seed, "gold", f"p{prompt}", metric, value + rng.normal(0, 0.3))
+        for seed in range(3)
+        for prompt in range(12)
+        for metric, values in (("gold_reward", level), ("kl", kl))
+        for arm, value in values.items()
+    ]
+    return pd.DataFrame(rows, columns=["paper", "arm", "seed", "suite", "prompt_id", "metric", "value"])
+
+
+def test_the_frontier_runs_from_sft_through_the_checkpoints(scores):
+    figure = reward_kl_frontier(scores, "gold")
+    dpo = next(trace for trace in figure.data if trace.name == "dpo")
+    assert list(np.round(dpo.x, 0)) == [0.0, 0.0, 1.0]
+    assert list(dpo.y) == sorted(dpo.y)
+    assert all(height > 0 for height in dpo.error_y.array)
+    assert {trace.name for trace in figure.data} == {"dpo", "ipo"}
+
+
+def test_temperature_and_budget_curves_hold_their_own_points_only(scores):
+    full = with_win_rates(scores, "gold", ("demonstrations",))
+    by_temperature = against_temperature(full, "gold", "win_rate_vs_demonstrations")
+    assert {trace.name: list(trace.x) for trace in by_temperature.data} == {"dpo": [0.0, 1.0], "sft": [0.0, 1.0]}
+    by_budget = against_share_of_pairs(full, "gold", "win_rate_vs_demonstrations")
+    assert {trace.name: list(trace.x) for trace in by_budget.data} == {"dpo": [50.0, 100.0]}
+
+
+def test_the_page_needs_no_network_and_escapes_text(scores):
+    board = leaderboard(scores[~scores["arm"].str.contains("@")], "gold", ["gold_reward", "kl"], baselines=())
+    verdicts = pd.DataFrame(
+        [{"statement": "a < b", "outcome": "supported", "effect": 0.6, "low": 0.5, "high": 0.7, "paper_value": "61 %"}]
+    )
+    page = html_report(
+        "DPO", verdicts, board, [reward_kl_frontier(scores, "gold"), arms_compared(board, "gold_reward")]
+    )
+    assert "a &lt; b" in page
+    assert "0.6 [0.5, 0.7]" in page
+    assert "<script src=" not in page
+    assert page.count("plotly-graph-div") == 2
+
+
+def test_a_missing_number_is_a_dash():
+    assert interval(float("nan"), 0.0, 1.0) == "–"
