@@ -13,7 +13,7 @@ KL = "token_kl"
 
 
 def reward_kl_frontier(scores: pd.DataFrame, suite: str) -> go.Figure:
-    """Gold reward against KL to the reference (exact a token, on samples): one line an arm, through its checkpoints in order.
+    """Gold reward against KL to the reference: one line an arm, through its checkpoints in order.
 
     Vertical bars are 95 % intervals over seeds and prompts; the common start (SFT, KL 0) begins every line.
     """

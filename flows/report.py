@@ -24,6 +24,7 @@ HEADLINE = (
     "win_rate_vs_sft",
     "win_rate_vs_demonstrations",
     "accuracy",
+    "token_kl",
     "kl",
     "response_tokens",
 )
@@ -87,7 +88,7 @@ def figures_of(scores: pd.DataFrame, suites: Sequence[str]) -> list[Figure]:
     drawn: list[Figure] = []
     for suite in suites:
         metrics = set(scores.loc[scores["suite"] == suite, "metric"])
-        if {"kl", "gold_reward"} <= metrics:
+        if {"token_kl", "gold_reward"} <= metrics:
             drawn.append(reward_kl_frontier(scores, suite))
         if "win_rate_vs_demonstrations" in metrics:
             drawn.append(against_temperature(scores, suite, "win_rate_vs_demonstrations"))

@@ -1,8 +1,8 @@
 """Running a paper's flow in this process: with the servers of ``rlhf up`` where they are up, alone otherwise."""
 
+import atexit
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -32,25 +32,22 @@ class Request:
 
 def execute(request: Request) -> "Report":
     """Run it and return what it found. Raises UserError for what the user can put right."""
-    with api_server() as server:
-        from flows.catalog import open_flow, open_paper
-        from flows.scales import load_config
+    server = api_server()
+    from flows.catalog import open_flow, open_paper
+    from flows.scales import load_config
 
-        paper = open_paper(request.paper)
-        config = load_config(
-            paper, request.scale, request.overrides, request.seeds, request.arms, request.data
-        )
-        flow = open_flow(paper)
-        if server is not None:
-            server.wait()
-        with _without_heartbeat() if server else nullcontext(), progress_bars(f"{paper.key} {request.scale}"):
-            report: Report = flow(config)
-            return report
+    paper = open_paper(request.paper)
+    config = load_config(paper, request.scale, request.overrides, request.seeds, request.arms, request.data)
+    flow = open_flow(paper)
+    if server is not None:
+        server.wait()
+    with _without_heartbeat() if server else nullcontext(), progress_bars(f"{paper.key} {request.scale}"):
+        report: Report = flow(config)
+        return report
 
 
-@contextmanager
-def api_server() -> Iterator[Server | None]:
-    """Lead Prefect and MLflow to servers that are up, or start a Prefect server of our own and yield it, unready.
+def api_server() -> Server | None:
+    """Lead Prefect and MLflow to servers that are up, or start a Prefect server of our own (it is not ready yet).
 
     Prefect's own temporary server would outlive a killed run; this one does not. It starts while the paper's
     modules are imported.
@@ -59,15 +56,13 @@ def api_server() -> Iterator[Server | None]:
     os.environ.update({name: value for name, value in running_servers().items() if name not in os.environ})
     prepare_environment()
     if os.environ.get("PREFECT_API_URL"):
-        yield None
-        return
+        return None
     server = prefect_server(LOOPBACK, free_port(LOOPBACK), ui=False)
     os.environ["PREFECT_API_URL"] = f"{server.url}/api"
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    server.start()
+    # Prefect hands over its last events when the interpreter ends, and waits for ever for a server that is gone.
+    atexit.register(server.stop)
+    return server
 
 
 def _without_heartbeat() -> Any:

@@ -33,11 +33,13 @@ def finite(value: Any) -> Any:
     return value
 
 
-def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> Table:
-    """A table with a row of headings; the first column is never cut."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
-    for index, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=index == 0)
+def grid(
+    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str] = ()
+) -> Table:
+    """A table with a row of headings; cells of the columns named in ``whole`` are never broken."""
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_lines=bool(whole))
+    for column in columns:
+        table.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:
         table.add_row(*row)
     return table

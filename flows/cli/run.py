@@ -62,7 +62,7 @@ def _numbers(text: str) -> tuple[int, ...]:
 
 
 def _leave_now(code: int) -> NoReturn:
-    """Exit without waiting for threads: stages are dead by now, and their checkpoints are whole."""
+    """Exit without waiting for threads. Stages are dead by now, their checkpoints whole; servers die with us."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -42,18 +42,17 @@ def show_verdicts(
 
 
 def verdict_table(verdicts: Sequence[Mapping[str, Any]], title: str = "Verdicts") -> Table:
-    """One row a claim: its verdict, ours with the interval, the paper's number."""
+    """One row a claim: its verdict, the effect with its interval, the paper's number."""
     rows = [
         (
-            row["claim"],
+            f"[bold]{row['claim']}[/]\n{row['statement']}",
             f"[{COLOURS[row['outcome']]}]{row['outcome']}[/]",
-            f"{number(row['effect'])} [{number(row['low'])}, {number(row['high'])}]".replace("[", r"\["),
+            f"{number(row['effect'])}\n\\[{number(row['low'])}, {number(row['high'])}]",
             str(row["paper_value"]),
-            row["statement"],
         )
         for row in verdicts
     ]
-    return grid(title, ("claim", "verdict", "effect [interval]", "paper", "statement"), rows)
+    return grid(title, ("claim", "verdict", "effect", "paper"), rows, whole=("verdict", "effect"))
 
 
 def _latest(uri: str, paper: str) -> dict[str, Any]:

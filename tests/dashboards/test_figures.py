@@ -18,7 +18,7 @@ def scores() -> pd.DataFrame:
         ("dpo", arm, seed, "gold", f"p{prompt}", metric, value + rng.normal(0, 0.3))
         for seed in range(3)
         for prompt in range(12)
-        for metric, values in (("gold_reward", level), ("kl", kl))
+        for metric, values in (("gold_reward", level), ("token_kl", kl))
         for arm, value in values.items()
     ]
     return pd.DataFrame(rows, columns=["paper", "arm", "seed", "suite", "prompt_id", "metric", "value"])
@@ -42,7 +42,7 @@ def test_temperature_and_budget_curves_hold_their_own_points_only(scores):
 
 
 def test_the_page_needs_no_network_and_escapes_text(scores):
-    board = leaderboard(scores[~scores["arm"].str.contains("@")], "gold", ["gold_reward", "kl"], baselines=())
+    board = leaderboard(scores[~scores["arm"].str.contains("@")], "gold", ["gold_reward", "token_kl"], baselines=())
     verdicts = pd.DataFrame(
         [{"statement": "a < b", "outcome": "supported", "effect": 0.6, "low": 0.5, "high": 0.7, "paper_value": "61 %"}]
     )
