@@ -41,7 +41,7 @@ def bounds_of(field: FieldInfo) -> str:
         return ", ".join(str(choice) for choice in get_args(annotation))
     limits = {name: limit for item in field.metadata for name, limit in _limits(item)}
     if {"ge", "le"} <= limits.keys():
-        return f"{limits['ge']:g} to {limits['le']:g}"
+        return f"{_plain(limits['ge'])} to {_plain(limits['le'])}"
     if {"min_length", "max_length"} <= limits.keys():
         return f"{limits['min_length']} to {limits['max_length']} items"
     items = " items" if "min_length" in limits or "max_length" in limits else ""
@@ -56,6 +56,10 @@ def _walk(model: BaseModel, prefix: str) -> Iterator[Hyperparameter]:
         else:
             kind = getattr(field.annotation, "__name__", str(field.annotation))
             yield Hyperparameter(prefix + name, kind, value, bounds_of(field), field.description or "")
+
+
+def _plain(limit: float) -> str:
+    return f"{limit:,}" if isinstance(limit, int) else f"{limit:g}"
 
 
 def _item(annotation: Any) -> Any:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -33,11 +34,9 @@ def finite(value: Any) -> Any:
     return value
 
 
-def grid(
-    title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str] = ()
-) -> Table:
+def grid(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]], whole: Sequence[str] = ()) -> Table:
     """A table with a row of headings; cells of the columns named in ``whole`` are never broken."""
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold", show_lines=bool(whole))
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, leading=int(bool(whole)))
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in whole)
     for row in rows:

@@ -5,21 +5,22 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from flows.cli.output import grid, messages, number, results
+from flows.cli.output import grid, messages, results
 from flows.cli.verdicts import verdict_table
 
 if TYPE_CHECKING:
     from flows.report import Report
 
-NOT_METRICS = ("arm", "suite", "n_seeds", "n_prompts")
+CELL = 13
+"""Characters of a number with its interval, and the space around them."""
 
 
-def show_report(report: "Report", columns: int = 6) -> None:
+def show_report(report: "Report") -> None:
     """Print tables to standard output and failures to standard error."""
     suites = dict.fromkeys(row["suite"] for row in report.leaderboard)
     for suite in suites:
         rows = [row for row in report.leaderboard if row["suite"] == suite]
-        results.print(leaderboard_table(rows, f"{report.paper}: {suite}", columns))
+        results.print(leaderboard_table(rows, f"{report.paper}: {suite}", results.width))
     if report.verdicts:
         results.print(verdict_table(report.verdicts))
     for arm, why in report.failures.items():
@@ -27,12 +28,21 @@ def show_report(report: "Report", columns: int = 6) -> None:
     results.print(f"MLflow: {where(report)}", soft_wrap=True, highlight=False)
 
 
-def leaderboard_table(rows: Sequence[Mapping[str, Any]], title: str, columns: int) -> Table:
-    """One row an arm; of the metrics the first ``columns`` that any arm has, with their 95 % intervals."""
-    names = [name for name in rows[0] if name not in NOT_METRICS and f"{name}_low" in rows[0]]
-    present = [name for name in names if any(row[name] is not None for row in rows)][:columns]
-    cells = [(row["arm"], number(row["n_seeds"]), *(_cell(row, name) for name in present)) for row in rows]
-    return grid(title, ("arm", "seeds", *present), cells)
+def leaderboard_table(rows: Sequence[Mapping[str, Any]], title: str, width: int) -> Table:
+    """One row an arm: its metrics with half the width of their 95 % intervals, as many as fit ``width`` columns."""
+    names = [name for name in rows[0] if f"{name}_low" in rows[0] and any(row[name] is not None for row in rows)]
+    arms = max(len(row["arm"]) for row in rows)
+    shown = names[: max(1, (width - arms - 4) // CELL)]
+    table = grid(title, ("arm", *(name.replace("_", " ") for name in shown)), [])
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for row in rows:
+        table.add_row(row["arm"], *(_cell(row, name) for name in shown))
+    seeds, prompts = (max(row[name] or 0 for row in rows) for name in ("n_seeds", "n_prompts"))
+    table.caption = f"mean ± half the 95 % interval; {seeds} seeds, {prompts} prompts" + (
+        f"; also in MLflow: {', '.join(names[len(shown) :])}" if len(names) > len(shown) else ""
+    )
+    return table
 
 
 def where(report: "Report") -> str:
@@ -46,4 +56,4 @@ def where(report: "Report") -> str:
 def _cell(row: Mapping[str, Any], name: str) -> str:
     if row[name] is None:
         return "–"
-    return f"{number(row[name])} ± {number((row[f'{name}_high'] - row[f'{name}_low']) / 2)}"
+    return f"{row[name]:.2f} ±{(row[f'{name}_high'] - row[f'{name}_low']) / 2:.2f}"

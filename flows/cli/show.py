@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from flows.cli.output import grid, number, print_json, results
 from flows.hyperparameters import Hyperparameter, hyperparameters, setting
@@ -57,11 +58,15 @@ def _print(paper: "Paper", scale: str, config: "PaperConfig", settings: list[Hyp
     claims = [(claim.key, claim.statement, claim.source, claim.paper_value) for claim in paper.claims]
     results.print(grid("Claims", ("claim", "statement", "source", "paper"), claims))
     rows = [
-        (one.path, _shown(setting(config, one.path)), _shown(one.default), one.bounds, one.description)
+        (
+            f"[bold]{one.path}[/]\n{escape(one.description)}",
+            _shown(setting(config, one.path)),
+            _shown(one.default),
+            escape(one.bounds),
+        )
         for one in settings
     ]
-    columns = ("setting", f"at {scale}", "default", "allowed", "what it is (provenance)")
-    results.print(grid("Hyperparameters", columns, rows))
+    results.print(grid("Hyperparameters", ("setting", f"at {scale}", "default", "allowed"), rows))
 
 
 def _shown(value: Any) -> str:

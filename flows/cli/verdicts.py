@@ -1,6 +1,7 @@
 """``rlhf verdicts``."""
 
 import json
+import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -46,17 +47,18 @@ def verdict_table(verdicts: Sequence[Mapping[str, Any]], title: str = "Verdicts"
     rows = [
         (
             f"[bold]{row['claim']}[/]\n{row['statement']}",
-            f"[{COLOURS[row['outcome']]}]{row['outcome']}[/]",
-            f"{number(row['effect'])}\n\\[{number(row['low'])}, {number(row['high'])}]",
+            f"[{COLOURS[row['outcome']]}]{row['outcome']}[/]\n"
+            f"{number(row['effect'])} \\[{number(row['low'])}, {number(row['high'])}]",
             str(row["paper_value"]),
         )
         for row in verdicts
     ]
-    return grid(title, ("claim", "verdict", "effect", "paper"), rows, whole=("verdict", "effect"))
+    return grid(title, ("claim", "verdict", "paper"), rows, whole=("verdict",))
 
 
 def _latest(uri: str, paper: str) -> dict[str, Any]:
     """The latest finished run of ``paper`` with its verdicts; empty if there is none."""
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient
 
     client = MlflowClient(uri)

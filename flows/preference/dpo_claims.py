@@ -22,11 +22,14 @@ ARMS = {
 
 def claims_with_gold(snapshots: int, betas: Sequence[float], beta: float) -> tuple[Claim, ...]:
     """Claims where the true reward is known. ``betas`` are the sweep's, ``beta`` the paper arm's own."""
+    shares = [f"{round(100 * part / snapshots)}%" for part in range(1, snapshots)]
     sweep = {beta: "dpo", **{other: f"dpo-beta-{other:g}" for other in betas}}
     ordered = tuple(sweep[key] for key in sorted(sweep))
-    shares = [f"{round(100 * part / snapshots)}%" for part in range(1, snapshots)]
-    frontier = tuple(f"{name}{suffix}" for name in ordered for suffix in ["", *(f"@{share}" for share in shares)])
-    preferred = ("preferred_ft", *(f"preferred_ft@{share}" for share in shares))
+    return (*claims_on_reward(shares), *claims_on_frontier(ordered, shares), *claims_on_pairs())
+
+
+def claims_on_reward(shares: Sequence[str]) -> tuple[Claim, ...]:
+    """DPO against the other arms; ``shares`` name its checkpoints before the last."""
     return (
         Claim(
             key="beats_sft",
@@ -52,21 +55,6 @@ def claims_with_gold(snapshots: int, betas: Sequence[float], beta: float) -> tup
             evidence=Difference(metric="gold_reward", arm="dpo", baseline="preferred_ft", suite=GOLD),
         ),
         Claim(
-            key="frontier_dominates",
-            statement="At equal KL to SFT, DPO's reward is above Preferred-FT's",
-            source="Figure 2 left (reward-KL frontier)",
-            paper_value="DPO's frontier strictly dominates every other method's",
-            evidence=FrontierGap(arms=("sft", *frontier), baselines=("sft", *preferred), suite=GOLD, kl=KL),
-        ),
-        Claim(
-            key="beta_sets_kl",
-            statement="A larger beta keeps the policy closer to the reference",
-            source="Section 4; figure 2 left, sweep over beta",
-            paper_value="beta 0.05, 0.1, 1, 5 trace the frontier from far to near",
-            evidence=Trend(metric=KL, arms=ordered, suite=GOLD),
-            direction="below",
-        ),
-        Claim(
             key="as_good_as_best_of_n",
             statement="DPO matches Best-of-n: their win rates over SFT differ by less than 10 points",
             source="Section 6.2, figure 3 (dialogue)",
@@ -82,7 +70,29 @@ def claims_with_gold(snapshots: int, betas: Sequence[float], beta: float) -> tup
             paper_value="DPO converges to its best performance quickly",
             evidence=Trend(metric="gold_reward", arms=(*(f"dpo@{share}" for share in shares), "dpo"), suite=GOLD),
         ),
-        *claims_on_pairs(),
+    )
+
+
+def claims_on_frontier(ordered: Sequence[str], shares: Sequence[str]) -> tuple[Claim, ...]:
+    """Reward and KL over the sweep; ``ordered`` are DPO's arms by rising beta."""
+    frontier = tuple(f"{name}{suffix}" for name in ordered for suffix in ["", *(f"@{share}" for share in shares)])
+    preferred = ("preferred_ft", *(f"preferred_ft@{share}" for share in shares))
+    return (
+        Claim(
+            key="frontier_dominates",
+            statement="At equal KL to SFT, DPO's reward is above Preferred-FT's",
+            source="Figure 2 left (reward-KL frontier)",
+            paper_value="DPO's frontier strictly dominates every other method's",
+            evidence=FrontierGap(arms=("sft", *frontier), baselines=("sft", *preferred), suite=GOLD, kl=KL),
+        ),
+        Claim(
+            key="beta_sets_kl",
+            statement="A larger beta keeps the policy closer to the reference",
+            source="Section 4; figure 2 left, sweep over beta",
+            paper_value="beta 0.05, 0.1, 1, 5 trace the frontier from far to near",
+            evidence=Trend(metric=KL, arms=tuple(ordered), suite=GOLD),
+            direction="below",
+        ),
     )
 
 

@@ -87,6 +87,10 @@ class KernelLockManager:
         return file_lock(home() / "locks" / f"{key}.lock")
 
 
+_TURN = threading.Lock()
+"""One thread of this process looks for free cores at a time; a hundred that poll would need a core of their own."""
+
+
 def core_count() -> int:
     """Cores that this process may run on."""
     return len(os.sched_getaffinity(0))
@@ -102,7 +106,7 @@ def cores(count: int, cancelled: threading.Event) -> Iterator[None]:
     folder = home() / "locks" / "cores"
     slots = [file_lock(folder / f"{index}.lock") for index in range(core_count())]
     with ExitStack() as held:
-        with ExitStack() as queueing:
+        with _TURN, ExitStack() as queueing:
             _take(queueing, [file_lock(folder / "queue.lock")], 1, cancelled)
             _take(held, slots, min(count, len(slots)), cancelled)
         yield

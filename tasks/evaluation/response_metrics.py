@@ -53,7 +53,7 @@ def divergence_metrics(
     exact: list[float] = []
     with evaluating(policy), evaluating(reference):
         for start in range(0, len(groups), KL_ROWS):
-            exact += token_kl(policy, reference, groups[start : start + KL_ROWS]).tolist()
+            exact += token_kl(policy, reference, groups[start : start + KL_ROWS]).clamp(min=0.0).tolist()
     sampled = [row["log_prob"] - scores[0] for row, scores in zip(samples, frozen, strict=True)]
     return {"kl": sampled, "token_kl": exact}
 

@@ -15,7 +15,7 @@ def scores() -> pd.DataFrame:
     level = {"sft": 0.6, "dpo@50%": 1.0, "dpo": 1.5, "dpo@T0": 1.9, "sft@T0": 1.2, "demonstrations": 0.9, "ipo": 1.3}
     kl = {"sft": 0.0, "dpo@50%": 0.4, "dpo": 1.1, "ipo": 0.8}
     rows = [
-        ("dpo", arm, seed, "gold", f"p{prompt}", metric, value + rng.normal(0, 0.3))
+        ("dpo", arm, seed, "gold", f"p{prompt}", metric, abs(value + rng.normal(0, 0.3)))
         for seed in range(3)
         for prompt in range(12)
         for metric, values in (("gold_reward", level), ("token_kl", kl))
