@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from typing import Annotated, NoReturn
 
 import typer
@@ -11,7 +12,8 @@ from flows.cli.output import print_json, say_error
 from tasks.engine.home import check_home
 from tasks.engine.schema import UserError
 
-CRASHED, SOME_FAILED, INTERRUPTED = 1, 3, 130
+SOME_FAILED, INTERRUPTED = 3, 130
+PATIENCE_SECONDS = 10.0
 
 
 def run_paper(
@@ -34,12 +36,12 @@ def run_paper(
     section_of(paper, scale)
     request = Request(paper, scale, tuple(settings or ()), _numbers(seeds), _names(arms), data)
     check_home()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(signum, _interrupt)
     try:
         report = execute(request)
     except KeyboardInterrupt:
-        say_error("interrupted; the same command resumes")
-        _leave_now(INTERRUPTED)
+        _leave_now()
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -61,8 +63,19 @@ def _numbers(text: str) -> tuple[int, ...]:
         raise UserError(f"--seeds {text}: write whole numbers with commas, e.g. --seeds 0,1,2") from error
 
 
-def _leave_now(code: int) -> NoReturn:
-    """Exit without waiting for threads. Stages are dead by now, their checkpoints whole; servers die with us."""
+def _interrupt(signum: int, frame: object) -> NoReturn:
+    """End stages and close tracked runs in order, but not for long; the second time, leave at once."""
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, lambda *_: _leave_now())
+    last_call = threading.Timer(PATIENCE_SECONDS, _leave_now)
+    last_call.daemon = True
+    last_call.start()
+    raise KeyboardInterrupt
+
+
+def _leave_now() -> NoReturn:
+    """Exit without waiting for threads; stages and servers end with this process, and checkpoints are whole."""
+    say_error("interrupted; the same command resumes")
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
+    os._exit(INTERRUPTED)

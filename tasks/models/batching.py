@@ -10,7 +10,7 @@ from tasks.engine.schema import UserError
 
 
 def plan_batches(
-    lengths: Sequence[int], batch_size: int, seed: int, epochs: int, chunk_batches: int = 32
+    lengths: Sequence[int], batch_size: int, seed: int, epochs: int, chunk_batches: int = 8
 ) -> list[list[int]]:
     """Training batches of exactly ``batch_size`` indices, epoch after epoch; equal arguments, equal plan.
 

@@ -56,7 +56,10 @@ class PreferenceTraining(Optimisation):
 class Pretraining(SupervisedTraining):
     """Budget of the model that every arm of every paper starts from in the tiny world."""
 
-    steps: int = Field(3000, ge=1, le=10_000_000, description="Optimiser steps (ours; copying needs them to emerge)")
+    steps: int = Field(2000, ge=1, le=10_000_000, description="Optimiser steps (ours; copying needs them to emerge)")
+    micro_batch_size: int = Field(
+        32, ge=0, le=65536, description="Rows computed together, of similar length; batches themselves mix families"
+    )
     learning_rate: float = Field(3e-3, ge=1e-8, le=1.0, description="Peak learning rate (ours, calibrated)")
     beta2: float = Field(0.98, ge=0.0, le=0.99999, description="AdamW's decay of the squared gradient (ours)")
     weight_decay: float = Field(0.01, ge=0.0, le=1.0, description="AdamW's decoupled weight decay (ours)")

@@ -13,7 +13,6 @@ from tasks.data.tiny_world.tokenizer import build_tokenizer
 from tasks.engine.refs import Checkpoint
 from tasks.engine.store import Store
 from tasks.engine.tracking import current_tracker
-from tasks.models.batching import plan_batches
 from tasks.models.build import build_from_scratch
 from tasks.models.config import ModelConfig, ScratchModel
 from tasks.models.encoding import encode_prompt, encode_response
@@ -25,8 +24,6 @@ from tasks.policy.optimisation import ByteVocabulary, Pretraining
 from tasks.policy.snapshots import Snapshots
 from tasks.policy.supervised import likelihood_loss
 
-CHUNK_BATCHES = 16
-
 
 def pretrain(pretraining: Pretraining, scratch: ScratchModel, seed: int) -> Checkpoint:
     """A small Llama trained on the tiny world's mixture: correct demonstrations, and copying to begin with."""
@@ -37,7 +34,7 @@ def pretrain(pretraining: Pretraining, scratch: ScratchModel, seed: int) -> Chec
         EncodedGroup(encode_prompt(tokenizer, row["prompt"]), [encode_response(tokenizer, row["response"])])
         for row in rows
     ]
-    plan = plan_in_order(groups, pretraining.batch_size, seed)
+    plan = plan_in_order(groups, pretraining.batch_size)
     tracker = current_tracker()
     snapshots = Snapshots(model, tokenizer, tracker)
     weights = torch.ones(len(groups))
@@ -46,15 +43,18 @@ def pretrain(pretraining: Pretraining, scratch: ScratchModel, seed: int) -> Chec
     return snapshots.series([len(plan)]).final
 
 
-def plan_in_order(groups: Sequence[EncodedGroup], batch_size: int, seed: int) -> list[list[int]]:
-    """Batches of similar lengths that keep a curriculum: shuffled within chunks, chunks in their order."""
-    lengths = [len(group.prompt) + len(group.responses[0]) for group in groups]
-    chunk = CHUNK_BATCHES * batch_size
-    return [
-        [start + index for index in batch]
-        for start in range(0, len(lengths), chunk)
-        for batch in plan_batches(lengths[start : start + chunk], batch_size, seed + start, 1)
-    ]
+def plan_in_order(groups: Sequence[EncodedGroup], batch_size: int) -> list[list[int]]:
+    """Batches in the curriculum's order, each sorted by length so that its micro-batches hold little padding.
+
+    Every batch mixes the families: batches of one length are batches of one family, and with those the policy
+    learned to copy far later.
+    """
+
+    def length(row: int) -> int:
+        return len(groups[row].prompt) + len(groups[row].responses[0])
+
+    starts = range(0, len(groups) - batch_size + 1, batch_size)
+    return [sorted(range(start, start + batch_size), key=length) for start in starts]
 
 
 def initialise_for(source: DataSource, vocabulary: ByteVocabulary, scratch: ScratchModel, seed: int) -> Checkpoint:

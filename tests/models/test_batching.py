@@ -30,10 +30,10 @@ def test_every_example_once_an_epoch_in_full_batches(lengths, batch_size, seed, 
 
 def test_plan_changes_with_seed_and_epoch_and_saves_padding():
     lengths = np.random.default_rng(0).integers(10, 100, 640).tolist()
-    plan = plan_batches(lengths, 16, seed=1, epochs=2)
+    plan = plan_batches(lengths, 16, seed=1, epochs=2, chunk_batches=32)
     first, second = plan[:40], plan[40:]
     assert {frozenset(batch) for batch in first}.isdisjoint(frozenset(batch) for batch in second)
-    assert plan != plan_batches(lengths, 16, seed=2, epochs=2)
+    assert plan != plan_batches(lengths, 16, seed=2, epochs=2, chunk_batches=32)
     padded = sum(16 * max(lengths[index] for index in batch) for batch in first)
     unsorted = sum(16 * max(lengths[start : start + 16]) for start in range(0, 640, 16))
     assert padded < 1.05 * sum(lengths) < 0.7 * unsorted
