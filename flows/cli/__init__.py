@@ -1,5 +1,6 @@
 """The ``rlhf`` command."""
 
+import os
 import sys
 
 import typer
@@ -32,6 +33,9 @@ app.command("clean")(clean.clean_home)
 
 def main() -> None:
     """Entry point: a UserError ends in one red line and exit code 2, never in a traceback."""
+    # MLflow's links would stand between our own lines, and inside JSON.
+    os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     try:
         app()
     except UserError as error:

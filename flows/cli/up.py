@@ -29,7 +29,9 @@ Port = Annotated[int, typer.Option(help="Port; 0: the usual one, or a free one w
 
 
 def serve_everything(
-    host: Annotated[str, typer.Option(help="Where Prefect listens; beyond this machine only with a password.")] = LOOPBACK,
+    host: Annotated[
+        str, typer.Option(help="Where Prefect listens; beyond this machine only with a password.")
+    ] = LOOPBACK,
     prefect_port: Port = 0,
     mlflow_port: Port = 0,
 ) -> None:

@@ -1,7 +1,6 @@
 """``rlhf verdicts``."""
 
 import json
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -58,7 +57,6 @@ def verdict_table(verdicts: Sequence[Mapping[str, Any]], title: str = "Verdicts"
 
 def _latest(uri: str, paper: str) -> dict[str, Any]:
     """The latest finished run of ``paper`` with its verdicts; empty if there is none."""
-    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     from mlflow import MlflowClient
 
     client = MlflowClient(uri)

@@ -77,8 +77,11 @@ def restore_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer, sch
 
 def is_whole(path: Path) -> bool:
     """Whether every file of a checkpoint is there with the bytes that were written."""
-    manifest = path / MANIFEST
-    return manifest.is_file() and json.loads(manifest.read_text()) == folder_manifest(path, frozenset({MANIFEST}))
+    try:
+        manifest = json.loads((path / MANIFEST).read_bytes())
+    except (FileNotFoundError, ValueError):
+        return False
+    return bool(manifest == folder_manifest(path, frozenset({MANIFEST})))
 
 
 def discard_checkpoints(folder: Path) -> None:

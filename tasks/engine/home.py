@@ -44,6 +44,7 @@ def prepare_environment() -> None:
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         # A server that is away must not hold a thread for minutes; the spool keeps what could not be sent.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",

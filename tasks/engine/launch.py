@@ -90,9 +90,10 @@ class Launcher:
         with self._guard:
             process, self._process = self._process, None
         if process is not None and process.stdin is not None:
+            process.kill()
+            process.wait()
             with suppress(BrokenPipeError):
                 process.stdin.close()
-            process.wait()
         with self._changed:
             self._changed.notify_all()
 

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param, RunTag
+from mlflow.entities import Dataset, DatasetInput, InputTag, LifecycleStage, Metric, Param, Run, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from tasks.engine.files import write_json
 from tasks.engine.home import artifact_root, home, tracking_uri
 from tasks.engine.locks import file_lock
-from tasks.engine.spool import Event, read_events
+from tasks.engine.spool import Event, parse_event, read_events
 
 KEY_TAG = "atlas.key"
 SEND_SECONDS = 1.0
@@ -58,8 +58,11 @@ class Sender:
         return self.send_all()
 
     def send_all(self) -> bool:
-        """Send every unsent event now. False if the server is away; nothing is lost then."""
-        with self._sending:
+        """Send every unsent event now. False if the server is away; nothing is lost then.
+
+        One process at a time sends a folder: two that did would create each run twice.
+        """
+        with self._sending, file_lock(self.folder / "sending.lock"):
             try:
                 for spool in _parents_first(sorted(self.folder.glob("*.jsonl"))):
                     self._send(spool)
@@ -96,6 +99,8 @@ class Sender:
             write_json(_state_path(spool), state)
 
     def _apply(self, batch: list[Event], spool: Path, state: dict[str, Any]) -> None:
+        if batch[0]["event"] != "create" and "run_id" not in state:
+            return  # MLflow refused to open this run, and the log says why
         if batch[0]["event"] == "metrics":
             self._metrics(batch, state)
             return
@@ -111,19 +116,17 @@ class Sender:
     def _create(self, event: Event, spool: Path, state: dict[str, Any]) -> None:
         experiment = self._experiment(event["experiment"])
         found = self.client.search_runs([experiment], f"tags.`{KEY_TAG}` = '{spool.stem}'", max_results=1)
-        if found:
-            state.update(run_id=found[0].info.run_id, experiment_id=experiment)
-            return
-        tags = event["tags"] | {KEY_TAG: spool.stem}
-        if event["parent"]:
-            tags[MLFLOW_PARENT_RUN_ID] = _state(spool.with_name(f"{event['parent']}.jsonl")).get("run_id", "")
-        run = self.client.create_run(
-            experiment, start_time=event["time_ms"], tags=tags, run_name=event["name"]
-        )
+        run = found[0] if found else self._create_run(experiment, event, spool)
         state.update(run_id=run.info.run_id, experiment_id=experiment)
         params = [Param(name, value[:6000]) for name, value in event["params"].items()]
         for start in range(0, len(params), PARAMS_PER_BATCH):
             self.client.log_batch(run.info.run_id, params=params[start : start + PARAMS_PER_BATCH])
+
+    def _create_run(self, experiment: str, event: Event, spool: Path) -> Run:
+        tags = event["tags"] | {KEY_TAG: spool.stem}
+        if event["parent"]:
+            tags[MLFLOW_PARENT_RUN_ID] = _state(spool.with_name(f"{event['parent']}.jsonl")).get("run_id", "")
+        return self.client.create_run(experiment, start_time=event["time_ms"], tags=tags, run_name=event["name"])
 
     def _metrics(self, events: list[Event], state: dict[str, Any]) -> None:
         metrics = [
@@ -175,6 +178,8 @@ class Sender:
         if name not in self._experiments:
             with file_lock(home() / "locks" / "mlflow-experiment.lock"):
                 found = self.client.get_experiment_by_name(name)
+                if found is not None and found.lifecycle_stage == LifecycleStage.DELETED:
+                    self.client.restore_experiment(found.experiment_id)
                 location = f"{artifact_root()}/{name}" if self.uri.startswith("sqlite") else None
                 self._experiments[name] = (
                     found.experiment_id if found else self.client.create_experiment(name, location)
@@ -203,9 +208,9 @@ def _parents_first(spools: list[Path]) -> list[Path]:
 
 
 def _created(spool: Path) -> int:
-    with spool.open() as stream:
-        first = json.loads(stream.readline() or "{}")
-    return int(first.get("order", 0))
+    with spool.open("rb") as stream:
+        first = parse_event(stream.readline())
+    return int(first.get("order", 0)) if first else 0
 
 
 def _state_path(spool: Path) -> Path:

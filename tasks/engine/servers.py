@@ -54,9 +54,7 @@ class Server:
         if self.process is None or self.process.poll() is None:
             return
         lines = self.log.read_text(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise ServerDied(
-            f"{self.name} ended (status {self.process.returncode}): {lines[-1].strip()}; log: {self.log}"
-        )
+        raise ServerDied(f"{self.name} ended (status {self.process.returncode}): {lines[-1].strip()}; log: {self.log}")
 
     def wait(self, timeout_seconds: float = START_SECONDS) -> None:
         """Return once the server answers. Raises ServerDied if it ends first or does not answer in time."""

@@ -8,7 +8,6 @@ import json
 import math
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -57,9 +56,18 @@ def read_events(path: Path, offset: int = 0) -> list[tuple[Event, int]]:
         if not line.endswith(b"\n"):
             break
         offset += len(line)
-        with suppress(json.JSONDecodeError):
-            events.append((json.loads(line), offset))
+        event = parse_event(line)
+        if event is not None:
+            events.append((event, offset))
     return events
+
+
+def parse_event(line: bytes) -> Event | None:
+    """The event in ``line``; None if its writer was killed half-way through."""
+    try:
+        return dict(json.loads(line))
+    except ValueError:
+        return None
 
 
 def _non_finite(event: Mapping[str, Any]) -> str:

@@ -3,14 +3,14 @@
 A killed process cannot say so, and its run would stay ``Running`` for ever (and hold its deployment's slot).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 from datetime import timedelta
 from uuid import UUID
 
 from prefect.automations import Automation
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterState, FlowRunFilterStateType
-from prefect.client.schemas.objects import FlowRun, StateType
+from prefect.client.schemas.objects import StateType
 from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.states import Crashed
@@ -18,6 +18,7 @@ from prefect.states import Crashed
 from tasks.engine.home import home
 from tasks.engine.locks import file_lock, try_lock
 from tasks.engine.session import ALIVE, SPOOL
+from tasks.engine.spool import read_events
 
 AUTOMATION = "Crash flow runs without a heartbeat"
 DIED = "The run's process ended without a word: killed, out of memory, or a power cut"
@@ -51,25 +52,27 @@ def watch_heartbeats(heartbeat_seconds: int) -> None:
 
 
 def close_dead_flow_runs() -> list[UUID]:
-    """Mark as Crashed what Prefect believes to be running though no run of this working folder is alive.
+    """Mark as Crashed what Prefect believes to be running though its process is dead; returns those runs.
 
-    With a run alive (it may be any of them), nothing is touched: the heartbeat will tell.
+    Call it when nothing is being started in this working folder: a run counts as alive from the moment it opens
+    ``paper_run``.
     """
-    if any(_alive()):
-        return []
     states = FlowRunFilterStateType(any_=[StateType.RUNNING, StateType.PENDING, StateType.CANCELLING])
     wanted = FlowRunFilter(state=FlowRunFilterState(type=states))
+    living = set(_living_flow_runs())
     with get_client(sync_client=True) as client:
-        dead: list[FlowRun] = client.read_flow_runs(flow_run_filter=wanted)
-        for run in dead:
-            client.set_flow_run_state(run.id, Crashed(message=DIED), force=True)
-    return [run.id for run in dead]
+        dead = [run.id for run in client.read_flow_runs(flow_run_filter=wanted) if str(run.id) not in living]
+        for run_id in dead:
+            client.set_flow_run_state(run_id, Crashed(message=DIED), force=True)
+    return dead
 
 
-def _alive() -> Iterable[bool]:
+def _living_flow_runs() -> Iterator[str]:
     for alive in (home() / SPOOL).glob(f"*/{ALIVE}"):
         lock = file_lock(alive)
-        free = try_lock(lock)
-        if free:
+        if try_lock(lock):
             lock.release()
-        yield not free
+            continue
+        for spool in alive.parent.glob("*.jsonl"):
+            for event, _ in read_events(spool)[:1]:
+                yield event.get("tags", {}).get("prefect.flow_run_id", "")

@@ -26,6 +26,7 @@ PRELOAD = (
     "tasks.policy.preference",
     "tasks.evaluation.best_of_n",
     "tasks.evaluation.measuring",
+    "tasks.engine.stage",
 )
 """What stages import, brought in once; a stage that needs another module imports it itself."""
 

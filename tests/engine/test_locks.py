@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 from prefect.locking.protocol import LockManager
@@ -18,7 +19,7 @@ NEVER = threading.Event()
 
 
 def in_child(action: Callable[[], object]) -> int:
-    """Run ``action`` in a forked process and stay there until killed; returns its process id once it is done."""
+    """Run ``action`` in a forked process that lives on until it is killed; returns its id once ``action`` is done."""
     ready, done = os.pipe()
     pid = os.fork()
     if pid:
@@ -27,9 +28,10 @@ def in_child(action: Callable[[], object]) -> int:
         os.close(ready)
         return pid
     try:
-        action()
+        kept = action()
         os.write(done, b".")
         signal.pause()
+        del kept
     finally:
         os._exit(1)
 
@@ -101,7 +103,7 @@ def test_another_manager_of_the_same_folder_waits_for_its_turn(locks):
 
 
 def test_a_waiter_goes_on_at_once_when_the_holder_is_killed(locks):
-    holder = in_child(lambda: KernelLockManager().acquire_lock("key", "doomed"))
+    holder = in_child(lambda: locks.acquire_lock("key", "doomed"))
     assert not locks.acquire_lock("key", "waiter", acquire_timeout=0.01)
     killer = threading.Timer(0.0, kill, [holder])
     started = time.monotonic()
@@ -137,7 +139,8 @@ def test_cores_are_held_and_given_back(rlhf_home):
 
 
 def test_a_killed_process_holds_no_core(rlhf_home):
-    holder = in_child(lambda: cores(core_count(), NEVER).__enter__())
+    taking = ExitStack()
+    holder = in_child(lambda: taking.enter_context(cores(core_count(), NEVER)))
     assert free_cores() == 0
     kill(holder)
     with cores(core_count(), NEVER):
