@@ -35,7 +35,7 @@ PAPERS: Mapping[str, Entry] = {
         module="flows.preference.dpo",
         title="Direct Preference Optimization: Your Language Model is Secretly a Reward Model",
         arxiv="2305.18290",
-        minutes={"smoke": 0.5, "laptop": 8.0, "gpu": 240.0},
+        minutes={"smoke": 0.5, "laptop": 9.0, "gpu": 120.0},
     ),
 }
 

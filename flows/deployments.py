@@ -43,11 +43,13 @@ def build_deployment(paper: "Paper", scale: str, nightly: bool) -> "RunnerDeploy
     While one of its runs is going, a further one is cancelled at once: nightly runs never queue up.
     """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
-    from prefect.flows import EntrypointType
+    from prefect.deployments.runner import RunnerDeployment
     from prefect.schedules import Cron
+    from prefect.types.entrypoint import EntrypointType
 
-    return open_flow(paper).to_deployment(
-        scale,
+    return RunnerDeployment.from_flow(
+        open_flow(paper),
+        name=scale,
         parameters={"config": load_config(paper, scale).model_dump(mode="json")},
         schedules=[Cron(CRON[scale], slug=SLUG, active=nightly)],
         paused=False,
@@ -63,10 +65,14 @@ def describe(paper: "Paper", scale: str) -> str:
     minutes = f"about {paper.minutes[scale]:g} minutes" if scale in paper.minutes else "not timed yet"
     arms = [f"- `{name}`: {meaning}" for name, meaning in paper.arms.items()]
     claims = [f"- {claim.statement} ({claim.source}; paper: {claim.paper_value})" for claim in paper.claims]
-    return "\n".join(
-        [f"**{paper.title}** ([arXiv {paper.arxiv}](https://arxiv.org/abs/{paper.arxiv}))", "", paper.summary, ""]
-        + [f"Scale `{scale}`: {minutes} for a first run.", "", "**Arms**", "", *arms, "", "**Claims**", "", *claims]
-    )
+    lines = [
+        f"**{paper.title}** ([arXiv {paper.arxiv}](https://arxiv.org/abs/{paper.arxiv}))",
+        paper.summary,
+        f"Scale `{scale}`: {minutes} for a first run.",
+        "\n".join(["**Arms**", "", *arms]),
+        "\n".join(["**Claims**", "", *claims]),
+    ]
+    return "\n\n".join(lines)
 
 
 def nightly_switches() -> dict[str, bool]:
@@ -74,14 +80,16 @@ def nightly_switches() -> dict[str, bool]:
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
-    switches = {}
+    switches: dict[str, bool] = {}
     with get_client(sync_client=True) as client:
         for name in deployment_names():
             try:
                 known = client.read_deployment_by_name(name)
             except ObjectNotFound:
                 continue
-            switches |= {name: schedule.active for schedule in known.schedules if schedule.slug == SLUG}
+            for schedule in known.schedules:
+                if schedule.slug == SLUG:
+                    switches[name] = schedule.active
     return switches
 
 

@@ -3,9 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from functools import cache
-from glob import glob
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from flows.hyperparameters import bounds_of
+from flows.explaining import explain, field_at
 from tasks.engine.schema import UserError
 
 if TYPE_CHECKING:
@@ -81,7 +79,7 @@ def load_config(
     try:
         return paper.config.model_validate(draft.values)
     except ValidationError as error:
-        raise UserError(explain(error, paper.config, draft)) from error
+        raise UserError(explain(error, paper.config, draft.origin)) from error
 
 
 def section_of(key: str, scale: str) -> Mapping[str, Any]:
@@ -105,9 +103,9 @@ def locate(data: str) -> str:
 
     Raises UserError for what can only be a path and is not there.
     """
-    path = Path(data).expanduser()
-    if path.exists() or glob(str(path)):
-        return str(path.absolute())
+    path = Path(data).expanduser().absolute()
+    if path.exists() or any(Path(path.anchor).glob(str(path.relative_to(path.anchor)))):
+        return str(path)
     if LOOKS_LOCAL.search(data):
         raise UserError(f"--data {data}: no such file or folder")
     return data
@@ -131,27 +129,11 @@ def parse_override(text: str, model: type[BaseModel]) -> dict[str, Any]:
         value = yaml.safe_load(raw)
     except yaml.YAMLError as error:
         raise UserError(f"--set {text}: the value is not YAML") from error
-    target = _field_at(model, names)
+    target = field_at(model, names)
     value = raw if target is not None and target.annotation is str else value
     for name in reversed(names):
         value = {name: value}
     return dict(value)
-
-
-def explain(error: ValidationError, model: type[BaseModel], draft: Draft) -> str:
-    """The first fault in one line: where it was given, the setting, the value and what is allowed."""
-    first, *others = error.errors()
-    names = [str(part) for part in first["loc"]]
-    path = ".".join(names)
-    origin = draft.origin(path)
-    more = f" (and {len(others)} more)" if others else ""
-    if first["type"] == "extra_forbidden":
-        return f"{origin}: there is no setting '{path}'; {_neighbours(model, names)}{more}"
-    target = _field_at(model, names)
-    allowed = bounds_of(target) if target is not None else ""
-    message = f"{first['msg'][0].lower()}{first['msg'][1:]}"
-    given = f"{path} = {first['input']!r}: " if path else ""
-    return " ".join(f"{origin}: {given}{message}{f' (allowed: {allowed})' if allowed else ''}{more}".split())
 
 
 def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -160,40 +142,3 @@ def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator
             yield from _leaves(value, (*prefix, str(name)))
         else:
             yield (*prefix, str(name)), value
-
-
-def _field_at(model: type[BaseModel], names: Sequence[str]) -> Any:
-    """The field that ``names`` leads to (an index into a list leads to the list); None if there is none."""
-    found = None
-    for name in names:
-        if found is not None and not _is_model(found.annotation):
-            return found
-        owner = model if found is None else found.annotation
-        found = owner.model_fields.get(name)
-        if found is None:
-            return None
-    return found
-
-
-def _neighbours(model: type[BaseModel], names: Sequence[str]) -> str:
-    """What could have been meant: settings spelled like the last name, wherever they are, or its neighbours."""
-    paths = list(_paths(model))
-    close = get_close_matches(".".join(names), paths, n=3, cutoff=0.75)
-    if close:
-        return f"did you mean {' or '.join(close)}?"
-    parent_path = ".".join(names[:-1])
-    parent = _field_at(model, names[:-1]) if parent_path else None
-    siblings = (parent.annotation if parent is not None else model).model_fields
-    place = f"'{parent_path}' has" if parent is not None else "there are"
-    return f"{place} {', '.join(siblings)}"
-
-
-def _paths(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name, field_ in model.model_fields.items():
-        yield prefix + name
-        if _is_model(field_.annotation):
-            yield from _paths(field_.annotation, f"{prefix}{name}.")
-
-
-def _is_model(annotation: Any) -> bool:
-    return isinstance(annotation, type) and issubclass(annotation, BaseModel)

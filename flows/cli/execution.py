@@ -2,9 +2,9 @@
 
 import atexit
 import os
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from flows.cli.progress import progress_bars
 from tasks.engine.addresses import LOOPBACK, free_port, running_servers
@@ -14,7 +14,7 @@ from tasks.engine.servers import Server, prefect_server
 if TYPE_CHECKING:
     from flows.report import Report
 
-QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL", "PREFECT_LOGGING_TO_API_BATCH_INTERVAL": "1.0"}
+QUIET = {"PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "CRITICAL"}
 """Prefect's log lines go to its server, not over the progress bars."""
 
 
@@ -41,9 +41,11 @@ def execute(request: Request) -> "Report":
     flow = open_flow(paper)
     if server is not None:
         server.wait()
-    with _without_heartbeat() if server else nullcontext(), progress_bars(f"{paper.key} {request.scale}"):
-        report: Report = flow(config)
-        return report
+    with ExitStack() as stack:
+        if server is not None:
+            stack.enter_context(_without_heartbeat())
+        stack.enter_context(progress_bars(f"{paper.key} {request.scale}"))
+        return cast("Report", flow(config))
 
 
 def api_server() -> Server | None:

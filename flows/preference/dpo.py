@@ -32,6 +32,8 @@ from tasks.policy.objectives.slic import SLiCHinge
 from tasks.policy.optimisation import SupervisedTraining
 from tasks.policy.stages import finetune_preferred, optimise_preferences
 
+PAPER_METHODS = ("dpo", "preferred_ft")
+"""The paper's own trained arms: those that its win-rate curve over temperatures shows."""
 Trained = dict[str, PrefectFuture[CheckpointSeries]]
 
 
@@ -129,18 +131,20 @@ def measure_baselines(config: DPOConfig, shared: Matched) -> list[Pending]:
 def measure_trained(
     config: DPOConfig, shared: Matched, name: str, series: PrefectFuture[CheckpointSeries]
 ) -> list[Pending]:
-    """The frontier of an arm's checkpoints, its accuracy on held-out pairs and, for arms with a name, temperatures."""
+    """The frontier of an arm's checkpoints; for the paper's methods temperatures, for named arms held-out pairs."""
     seed, settings = shared.seed, config.evaluation
     common = (series, shared.sft, shared.evaluation, settings.decoding)
     with arm(name, seed):
         frontier = measure_series.submit(*common, config.model, seed)
         pending = [Pending(name, seed, GOLD, frontier)]
-        if name in ARMS:
+        if name in PAPER_METHODS:
             curve = measure_temperatures.submit(*common, settings.temperatures, config.model, seed)
+            pending.append(Pending(name, seed, GOLD, curve))
+        if name in ARMS:
             pairs = measure_pairs.submit(
                 series, shared.held_out, shared.held_out_reference, config.policy.beta, config.model
             )
-            pending += [Pending(name, seed, GOLD, curve), Pending(name, seed, PAIRS, pairs)]
+            pending.append(Pending(name, seed, PAIRS, pairs))
     return pending
 
 

@@ -80,7 +80,7 @@ def share_tiny_world(config: PreferenceConfig) -> Callable[[int], Matched]:
             sft = finetune_supervised.submit(base, demonstrations, config.sft, config.model, seed)
         with arm("pairs", seed):
             pairs = sampled_pairs(config, sft, draw_pair_prompts.submit(config.world, seed), seed)
-            held_out = sampled_pairs(config, sft, draw_held_out_prompts.submit(config.world, seed), seed)
+            held_out = sampled_pairs(config, sft, draw_held_out_prompts.submit(config.world), seed)
             reference = score_pairs.submit(sft, pairs, config.model)
             held_out_reference = score_pairs.submit(sft, held_out, config.model)
         return Matched(seed, sft, pairs, reference, held_out, held_out_reference, evaluation)

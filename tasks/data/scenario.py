@@ -18,9 +18,9 @@ def draw_pair_prompts(world: TinyWorld, seed: int) -> DatasetRef:
     return store_rows(prompts[world.demonstrations :], f"{world.family}-prompts")
 
 
-def draw_held_out_prompts(world: TinyWorld, seed: int) -> DatasetRef:
-    """Validation prompts whose samples are compared to test the implicit reward."""
-    prompts = sample_prompts(world.family, "val", world.held_out_pairs, seed)
+def draw_held_out_prompts(world: TinyWorld) -> DatasetRef:
+    """Validation prompts, the same for every seed, whose samples are compared to test the implicit reward."""
+    prompts = sample_prompts(world.family, "val", world.held_out_pairs, seed=0)
     return store_rows(prompts, f"{world.family}-held-out-prompts")
 
 

@@ -23,11 +23,11 @@ def draw_pair_prompts(world: TinyWorld, seed: int) -> DatasetRef:
 
 
 @stage()
-def draw_held_out_prompts(world: TinyWorld, seed: int) -> DatasetRef:
+def draw_held_out_prompts(world: TinyWorld) -> DatasetRef:
     """Validation prompts whose samples are compared to test the implicit reward."""
     from tasks.data import scenario
 
-    return scenario.draw_held_out_prompts(world, seed)
+    return scenario.draw_held_out_prompts(world)
 
 
 @stage()

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from tasks.engine.code_digest import code_digest, module_digest
 from tasks.engine.locks import KernelLockManager
 from tasks.engine.refs import Ref
+from tasks.engine.session import is_cancelled
 from tasks.engine.store import Store
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "accelerate", "datasets", "numpy")
@@ -87,7 +88,7 @@ class StageCache(CachePolicy):
         return key
 
 
-_LOCKS = KernelLockManager()
+_LOCKS = KernelLockManager(is_cancelled)
 
 
 def _forget_lost_result(key: str) -> None:

@@ -6,13 +6,11 @@ while, ended with everything that it has started: the guard is the reaper of its
 """
 
 import ctypes
-import functools
 import os
 import signal
-import subprocess
 import sys
 import threading
-from typing import Any
+import time
 
 import psutil
 
@@ -26,15 +24,13 @@ def run(command: list[str]) -> int:
     """Run ``command`` as described above; returns its exit status (negative: the signal that ended it)."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(PR_SET_CHILD_SUBREAPER, 1)
-    server = subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, preexec_fn=functools.partial(die_with_parent, os.getpid())
-    )
+    server = psutil.Process(_fork(command))
     for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, lambda *_: server.terminate())
+        signal.signal(signum, lambda *_: _signal(server, signal.SIGTERM))
     threading.Thread(target=_stop_at_end_of_input, args=(server,), daemon=True).start()
     status = server.wait()
     end_processes(psutil.Process().children(recursive=True))
-    return status
+    return int(status or 0)
 
 
 def end_processes(processes: list[psutil.Process], grace_seconds: float = GRACE_SECONDS) -> None:
@@ -47,14 +43,27 @@ def end_processes(processes: list[psutil.Process], grace_seconds: float = GRACE_
     psutil.wait_procs(alive, timeout=grace_seconds)
 
 
-def _stop_at_end_of_input(server: "subprocess.Popen[Any]") -> None:
+def _fork(command: list[str]) -> int:
+    """Start ``command`` in a child that the kernel kills should this process be killed; its pid."""
+    parent = os.getpid()
+    pid = os.fork()
+    if pid:
+        return pid
+    die_with_parent(parent)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        os.execvp(command[0], command)
+    except OSError as error:
+        print(f"{command[0]}: {error.strerror}", file=sys.stderr, flush=True)
+        os._exit(127)
+
+
+def _stop_at_end_of_input(server: psutil.Process) -> None:
     while os.read(0, 4096):
         pass
-    server.terminate()
-    try:
-        server.wait(GRACE_SECONDS)
-    except subprocess.TimeoutExpired:
-        server.kill()
+    _signal(server, signal.SIGTERM)
+    time.sleep(GRACE_SECONDS)
+    _signal(server, signal.SIGKILL)
 
 
 def _signal(process: psutil.Process, signum: signal.Signals) -> None:

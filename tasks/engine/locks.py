@@ -7,7 +7,7 @@ waits for ever. These are ``flock`` locks (through ``filelock``): a dead process
 import asyncio
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -25,9 +25,13 @@ def file_lock(path: Path) -> FileLock:
 
 
 class KernelLockManager:
-    """A Prefect ``LockManager`` over kernel locks: one stage computes an artifact, the others wait for it."""
+    """A Prefect ``LockManager`` over kernel locks: one stage computes an artifact, the others wait for it.
 
-    def __init__(self) -> None:
+    Waiting ends with ``InterruptedError`` once ``cancelled`` says so: another run may hold the lock for hours.
+    """
+
+    def __init__(self, cancelled: Callable[[], bool] = lambda: False) -> None:
+        self._cancelled = cancelled
         self._held: dict[str, tuple[str, FileLock]] = {}
         self._guard = threading.Lock()
 
@@ -38,9 +42,7 @@ class KernelLockManager:
         if self.is_lock_holder(key, holder):
             return True
         lock = self._lock(key)
-        try:
-            lock.acquire(timeout=-1 if acquire_timeout is None else acquire_timeout, poll_interval=POLL_SECONDS)
-        except Timeout:
+        if not self._take(lock, acquire_timeout):
             return False
         with self._guard:
             self._held[key] = (holder, lock)
@@ -72,16 +74,23 @@ class KernelLockManager:
     def wait_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """Wait until the lock of ``key`` is free; False after ``timeout`` seconds."""
         lock = self._lock(key)
-        try:
-            lock.acquire(timeout=-1 if timeout is None else timeout, poll_interval=POLL_SECONDS)
-        except Timeout:
-            return False
+        free = self._take(lock, timeout)
         lock.release()
-        return True
+        return free
 
     async def await_for_lock(self, key: str, timeout: float | None = None) -> bool:
         """As ``wait_for_lock``, without blocking the event loop."""
         return await asyncio.to_thread(self.wait_for_lock, key, timeout)
+
+    def _take(self, lock: FileLock, timeout: float | None) -> bool:
+        seconds = -1 if timeout is None else timeout
+        try:
+            lock.acquire(timeout=seconds, poll_interval=POLL_SECONDS, cancel_check=self._cancelled)
+        except Timeout as error:
+            if timeout is None:
+                raise InterruptedError("cancelled while another run computes this") from error
+            return False
+        return True
 
     def _lock(self, key: str) -> FileLock:
         return file_lock(home() / "locks" / f"{key}.lock")

@@ -45,7 +45,7 @@ class Server:
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"PYTHONPATH": search_path} | self.environment,
+                env={**os.environ, "PYTHONPATH": search_path, **self.environment},
                 start_new_session=True,
             )
 

@@ -2,7 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,6 +64,12 @@ def current_parent() -> TrackedRun:
     if parent is None:
         raise LookupError("no run is open here; wrap the calls in tasks.engine.session.paper_run")
     return parent
+
+
+def is_cancelled() -> bool:
+    """Whether the run that is open here is being ended."""
+    session = _session.get()
+    return session is not None and session.launcher.cancelled.is_set()
 
 
 @contextmanager
@@ -136,15 +142,17 @@ def close_dead_runs() -> None:
             for spool in alive.parent.glob("*.jsonl"):
                 events = [event for event, _ in read_events(spool)]
                 if events and events[-1]["event"] != "finish":
-                    Tracker(spool, alive.parent).finish("KILLED")
+                    with closing(Tracker(spool, alive.parent)) as tracker:
+                        tracker.finish("KILLED")
         finally:
             lock.release()
 
 
 def send_leftovers() -> bool:
-    """Send what earlier runs could not; True if every spool of this folder has been sent. Removes sent spools."""
+    """Send what earlier runs could not; True if every spool of this folder has been sent."""
     close_dead_runs()
-    return all([Sender(alive.parent).send_all() for alive in sorted((home() / SPOOL).glob(f"*/{ALIVE}"))])
+    sent = [Sender(alive.parent).send_all() for alive in sorted((home() / SPOOL).glob(f"*/{ALIVE}"))]
+    return all(sent)
 
 
 def git_commit() -> str:

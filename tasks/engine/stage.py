@@ -3,7 +3,6 @@
 import functools
 import inspect
 import json
-import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -77,7 +76,8 @@ def _launch(function: Callable[..., R], arguments: dict[str, Any], threads: int)
     work = home() / "work" / key
     work.mkdir(parents=True, exist_ok=True)
     write_json(work / "key.json", key_parts(function, arguments))
-    tracker = _open_run(function.__name__, session, parent, arguments, key)
+    tracker = Tracker(session.folder / f"{new_key()}.jsonl", session.folder)
+    open_run = functools.partial(_open_run, tracker, function.__name__, session, parent, arguments, key)
     request = {
         "function": f"{function.__module__}:{function.__qualname__}",
         "arguments": encode(arguments),
@@ -85,9 +85,9 @@ def _launch(function: Callable[..., R], arguments: dict[str, Any], threads: int)
         "work": str(work),
     }
     progress = StageProgress(f"{function.__name__} {parent.label}", work)
-    started, status = time.monotonic(), "FAILED"
+    status = "FAILED"
     try:
-        result: R = decode(session.launcher.run(work, request, threads, progress.poll))
+        result: R = decode(session.launcher.run(work, request, threads, open_run, progress.poll))
         progress.poll()
         status = "FINISHED"
         parent.failures.pop(key, None)
@@ -100,14 +100,14 @@ def _launch(function: Callable[..., R], arguments: dict[str, Any], threads: int)
         tracker.tags({"error": str(error)})
         raise
     finally:
-        seconds = time.monotonic() - started
-        tracker.metrics({"cost/seconds": seconds, "cost/core_seconds": seconds * threads}, step=0)
-        tracker.finish(status)
+        if tracker.opened:
+            tracker.finish(status)
         tracker.close()
 
 
-def _open_run(name: str, session: Session, parent: TrackedRun, arguments: dict[str, Any], key: str) -> Tracker:
-    tracker = Tracker(session.folder / f"{new_key()}.jsonl", session.folder)
+def _open_run(
+    tracker: Tracker, name: str, session: Session, parent: TrackedRun, arguments: dict[str, Any], key: str
+) -> None:
     inputs = {ref.path for ref in refs_in(list(arguments.values()))}
     tags = session.tags | {
         "stage": name,
@@ -117,7 +117,6 @@ def _open_run(name: str, session: Session, parent: TrackedRun, arguments: dict[s
     }
     params = flatten({item: _plain(value) for item, value in arguments.items()})
     tracker.create(session.paper, name, parent.tracker.key, tags, params)
-    return tracker
 
 
 def _plain(value: Any) -> Any:

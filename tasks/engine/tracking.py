@@ -39,6 +39,7 @@ class Tracker:
         self.key = spool.stem
         self._spool = Spool(spool)
         self._last_progress = 0.0
+        self.opened = False
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Record finite numbers at ``step``. Raises NonFinite naming the metric otherwise."""
@@ -89,6 +90,7 @@ class Tracker:
         self, experiment: str, name: str, parent: str, tags: Mapping[str, str], params: Mapping[str, str]
     ) -> None:
         """Open the run: its place in the tree, its tags and its write-once parameters."""
+        self.opened = True
         self._spool.append(
             {"event": "create", "experiment": experiment, "name": name, "parent": parent, "time_ms": now_ms(),
              "order": time.time_ns(), "tags": dict(tags), "params": dict(params)}

@@ -4,7 +4,9 @@ import importlib
 import inspect
 import json
 import os
+import resource
 import sys
+import time
 import traceback
 from collections.abc import Mapping
 from pathlib import Path
@@ -63,13 +65,27 @@ def run_request(folder: Path) -> None:
     request = json.loads((folder / REQUEST).read_text())
     try:
         function = resolve(request["function"])
-        with stage_tracker(Path(request["spool"]), Path(request["work"])):
-            result = function(**decode(request["arguments"]))
+        with stage_tracker(Path(request["spool"]), Path(request["work"])) as tracker:
+            started = time.perf_counter()
+            try:
+                result = function(**decode(request["arguments"]))
+            finally:
+                tracker.metrics(_cost(started), step=0)
         outcome = {"result": encode(result)}
     except BaseException as error:
         traceback.print_exc()
-        outcome = {"error": _describe(error), "user_error": isinstance(error, UserError | OSError)}
+        outcome = {"error": _describe(error), "user_error": isinstance(error, UserError)}
     write_json(folder / OUTCOME, outcome)
+
+
+def _cost(started: float) -> dict[str, float]:
+    """Wall and processor seconds of this stage, and the peak memory of its process."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "cost/seconds": time.perf_counter() - started,
+        "cost/cpu_seconds": usage.ru_utime + usage.ru_stime,
+        "cost/peak_memory_mib": usage.ru_maxrss / 1024,
+    }
 
 
 def _describe(error: BaseException) -> str:

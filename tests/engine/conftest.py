@@ -27,6 +27,6 @@ def tracking(rlhf_home: Path, migrated_database: Path) -> Path:
 
 
 @pytest.fixture
-def mlflow(tracking: Path) -> MlflowClient:
+def client(tracking: Path) -> MlflowClient:
     """A client of this test's own MLflow database."""
     return MlflowClient(tracking_uri())

@@ -121,6 +121,23 @@ def test_a_killed_waiter_does_not_take_the_lock_with_it(locks):
     assert locks.acquire_lock("key", "second", acquire_timeout=5)
 
 
+def test_waiting_for_another_run_ends_when_cancelled(locks):
+    locks.acquire_lock("key", "another run")
+    cancelled, ended = threading.Event(), []
+
+    def wait() -> None:
+        with pytest.raises(InterruptedError, match="cancelled"):
+            KernelLockManager(cancelled.is_set).acquire_lock("key", "waiter")
+        ended.append("waiter")
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    cancelled.set()
+    thread.join(10)
+    assert ended == ["waiter"]
+    assert locks.is_lock_holder("key", "another run")
+
+
 def free_cores() -> int:
     """How many cores nobody holds."""
     slots = [file_lock(home() / "locks" / "cores" / f"{index}.lock") for index in range(core_count())]

@@ -4,12 +4,13 @@ import json
 import threading
 from pathlib import Path
 
-import mlflow.tracking.client
+import mlflow
 import pandas as pd
 import pytest
 from dying import calls_into, kill_at_each
 from mlflow import MlflowClient
 from mlflow.entities import Run
+from mlflow.tracking import client as mlflow_client
 from waiting import until
 
 from tasks.engine.addresses import LOOPBACK, free_port
@@ -80,15 +81,15 @@ def assert_complete(client: MlflowClient) -> None:
     assert {item.path for item in client.list_artifacts(run.info.run_id)} == {"samples.json", "tables", "notes.md"}
 
 
-def test_everything_arrives_and_sending_again_changes_nothing(folder, mlflow):
+def test_everything_arrives_and_sending_again_changes_nothing(folder, client):
     fill_run(folder)
     assert Sender(folder).send_all()
-    assert_complete(mlflow)
+    assert_complete(client)
     assert Sender(folder).send_all()
     for state in folder.glob("*.state.json"):
         state.unlink()
     assert Sender(folder).send_all()
-    assert_complete(mlflow)
+    assert_complete(client)
 
 
 def test_killed_after_any_call_to_mlflow_nothing_is_lost_or_doubled(folder, tracking):
@@ -98,94 +99,89 @@ def test_killed_after_any_call_to_mlflow_nothing_is_lost_or_doubled(folder, trac
     assert_complete(MlflowClient(tracking_uri()))
 
 
-mlflow_client = mlflow.tracking.client
-
-
-def test_tables_are_tables_to_mlflow(folder, mlflow, monkeypatch):
+def test_tables_are_tables_to_mlflow(folder, client, monkeypatch):
     fill_run(folder)
     Sender(folder).send_all()
-    import mlflow as library
-
-    monkeypatch.setattr(library, "get_tracking_uri", tracking_uri)
-    run = runs(mlflow)["all"]
+    run = runs(client)["all"]
     logged = json.loads(run.data.tags["mlflow.loggedArtifacts"])
     assert logged == [{"path": name, "type": "table"} for name in ("samples.json", "tables/arms.json")]
-    library.set_tracking_uri(tracking_uri())
-    table = library.load_table("samples.json", run_ids=[run.info.run_id])
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracking_uri())
+    monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", run.info.experiment_id)
+    table = mlflow.load_table("samples.json", run_ids=[run.info.run_id])
     assert table["prompt"].tolist() == ["a", "b"]
     assert table["reward"].isna().tolist() == [False, True]
 
 
-def test_a_parent_is_sent_before_its_children_whatever_their_names(folder, mlflow):
+def test_a_parent_is_sent_before_its_children_whatever_their_names(folder, client):
     open_run(folder, "zz")
     open_run(folder, "mm", parent="zz")
     open_run(folder, "aa", parent="mm")
     Sender(folder).send_all()
-    found = runs(mlflow)
+    found = runs(client)
     assert found["aa"].data.tags["mlflow.parentRunId"] == found["mm"].info.run_id
     assert found["mm"].data.tags["mlflow.parentRunId"] == found["zz"].info.run_id
     assert "mlflow.parentRunId" not in found["zz"].data.tags
 
 
-def test_more_parameters_and_metrics_than_one_request_takes(folder, mlflow):
+def test_more_parameters_and_metrics_than_one_request_takes(folder, client):
     tracker = open_run(folder, "big", params=250)
     points = METRICS_PER_BATCH + 500
     for step in range(points):
         tracker.metrics({"train/loss": float(step)}, step)
     tracker.metrics({f"m{index}": 1.0 for index in range(METRICS_PER_BATCH + 1)}, 0)
     assert Sender(folder).send_all()
-    run = runs(mlflow)["big"]
+    run = runs(client)["big"]
     assert run.data.params == {f"p{i}": str(i) for i in range(250)}
-    assert history(mlflow, run, "train/loss") == [(step, float(step)) for step in range(points)]
+    assert history(client, run, "train/loss") == [(step, float(step)) for step in range(points)]
     assert len(run.data.metrics) == METRICS_PER_BATCH + 2
 
 
-def test_a_run_that_the_user_deleted_does_not_hold_up_the_others(folder, mlflow):
+def test_a_run_that_the_user_deleted_does_not_hold_up_the_others(folder, client):
     doomed, other = open_run(folder, "doomed"), open_run(folder, "other")
     sender = Sender(folder)
     sender.send_all()
-    mlflow.delete_run(sender.run_id("doomed"))
+    client.delete_run(sender.run_id("doomed"))
     for tracker in (doomed, other):
         tracker.metrics({"train/loss": 1.0}, 0)
         tracker.finish("FINISHED")
     open_run(folder, "child", parent="doomed")
     assert sender.send_all()
-    found = runs(mlflow)
+    found = runs(client)
     assert found.keys() == {"other", "child"}
-    assert history(mlflow, found["other"], "train/loss") == [(0, 1.0)]
+    assert history(client, found["other"], "train/loss") == [(0, 1.0)]
     assert found["other"].info.status == "FINISHED"
 
 
-def test_an_experiment_that_the_user_deleted_comes_back_with_the_next_run(folder, mlflow):
+def test_an_experiment_that_the_user_deleted_comes_back_with_the_next_run(folder, client):
     open_run(folder, "first")
     Sender(folder).send_all()
-    mlflow.delete_experiment(mlflow.get_experiment_by_name(PAPER).experiment_id)
+    client.delete_experiment(client.get_experiment_by_name(PAPER).experiment_id)
     open_run(folder, "second").metrics({"train/loss": 1.0}, 0)
     assert Sender(folder).send_all()
-    assert history(mlflow, runs(mlflow)["second"], "train/loss") == [(0, 1.0)]
+    assert history(client, runs(client)["second"], "train/loss") == [(0, 1.0)]
 
 
-def test_an_experiment_deleted_in_the_middle_of_a_run_stops_nothing(folder, mlflow):
+def test_an_experiment_deleted_in_the_middle_of_a_run_stops_nothing(folder, client):
     sender = Sender(folder)
     open_run(folder, "first")
     sender.send_all()
-    mlflow.delete_experiment(mlflow.get_experiment_by_name(PAPER).experiment_id)
+    client.delete_experiment(client.get_experiment_by_name(PAPER).experiment_id)
     late = open_run(folder, "late")
     late.metrics({"train/loss": 1.0}, 0)
     late.finish("FINISHED")
     assert sender.send_all()
 
 
-def test_a_line_that_a_killed_writer_left_half_written_stops_nothing(folder, mlflow):
+def test_a_line_that_a_killed_writer_left_half_written_stops_nothing(folder, client):
     (folder / "torn.jsonl").write_text('{"event": "create", "experi')
     with open(open_run(folder, "half")._spool.path, "a") as stream:
         stream.write('{"event": "metrics", "st')
     open_run(folder, "whole").metrics({"train/loss": 1.0}, 0)
     assert Sender(folder).send_all()
-    assert runs(mlflow).keys() == {"half", "whole"}
+    assert runs(client).keys() == {"half", "whole"}
 
 
-def test_senders_of_one_folder_do_not_open_a_run_twice(folder, mlflow):
+def test_senders_of_one_folder_do_not_open_a_run_twice(folder, client):
     for index in range(8):
         open_run(folder, f"run{index}").metrics({"train/loss": float(index)}, 0)
     threads = [threading.Thread(target=Sender(folder).send_all) for _ in range(4)]
@@ -193,17 +189,17 @@ def test_senders_of_one_folder_do_not_open_a_run_twice(folder, mlflow):
         thread.start()
     for thread in threads:
         thread.join()
-    found = runs(mlflow)
+    found = runs(client)
     assert {key: run.data.metrics["train/loss"] for key, run in found.items()} == {f"run{i}": i for i in range(8)}
 
 
-def test_runs_of_a_dead_process_are_closed_as_killed_and_others_left_alone(folder, mlflow):
+def test_runs_of_a_dead_process_are_closed_as_killed_and_others_left_alone(folder, client):
     open_run(folder, "open").metrics({"train/loss": 1.0}, 0)
     open_run(folder, "done").finish("FINISHED")
     close_dead_runs()
     close_dead_runs()
     assert send_leftovers()
-    assert {key: run.info.status for key, run in runs(mlflow).items()} == {"open": "KILLED", "done": "FINISHED"}
+    assert {key: run.info.status for key, run in runs(client).items()} == {"open": "KILLED", "done": "FINISHED"}
 
 
 def test_an_unreachable_server_is_reported_in_seconds_and_costs_nothing(folder, monkeypatch):

@@ -12,7 +12,8 @@ from tasks.engine.tracking import Tracker, current_run_key, current_tracker, fla
 
 @pytest.fixture
 def tracker(tmp_path):
-    return Tracker(tmp_path / "spool" / "abc.jsonl", tmp_path / "work")
+    with stage_tracker(tmp_path / "spool" / "abc.jsonl", tmp_path / "work") as tracker:
+        yield tracker
 
 
 def events(tracker: Tracker) -> list[dict]:

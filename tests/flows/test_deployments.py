@@ -1,0 +1,82 @@
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from prefect.deployments.runner import RunnerDeployment
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools import validate
+
+from flows.catalog import PAPERS, open_flow, open_paper
+from flows.deployments import build_deployments, deployment_names
+from flows.scales import load_config
+
+DEPLOYMENTS = {f"{one.flow_name}/{one.name}": one for one in build_deployments({})}
+
+
+def test_every_paper_has_a_deployment_for_every_scale() -> None:
+    assert list(DEPLOYMENTS) == deployment_names()
+    assert {"dpo/smoke", "dpo/laptop", "dpo/gpu"} <= set(DEPLOYMENTS)
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_a_deployment_runs_what_the_command_line_runs(name: str) -> None:
+    deployment, (key, scale) = DEPLOYMENTS[name], name.split("/")
+    paper = open_paper(key)
+    assert paper.config.model_validate(deployment.parameters["config"]) == load_config(paper, scale)
+    module, _, function = str(deployment.entrypoint).rpartition(".")
+    assert getattr(importlib.import_module(module), function) is open_flow(paper)
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_the_form_opens_with_values_that_it_accepts(name: str) -> None:
+    schema = parameter_schema(open_flow(open_paper(name.split("/")[0]))).model_dump_for_openapi()
+    validate(DEPLOYMENTS[name].parameters, schema, raise_on_error=True, ignore_required=False)
+
+
+@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_nightly_runs_never_queue_and_gpu_sleeps(name: str) -> None:
+    deployment = DEPLOYMENTS[name]
+    assert [(one.slug, one.active) for one in deployment.schedules or []] == [("nightly", not name.endswith("/gpu"))]
+    assert deployment.concurrency_options is not None
+    assert deployment.concurrency_options.collision_strategy.value == "CANCEL_NEW"
+
+
+def test_a_nightly_schedule_stays_as_somebody_set_it() -> None:
+    switched = {f"{one.flow_name}/{one.name}": one for one in build_deployments({"dpo/gpu": True, "dpo/smoke": False})}
+    assert active(switched["dpo/gpu"]) is True
+    assert active(switched["dpo/smoke"]) is False
+    assert active(switched["dpo/laptop"]) is True
+
+
+@pytest.mark.parametrize("key", PAPERS)
+def test_the_form_shows_every_field_well(key: str) -> None:
+    schema = parameter_schema(open_flow(open_paper(key))).model_dump_for_openapi()
+    fields = list(form_fields(schema))
+    assert len(fields) > 5
+    for path, field in fields:
+        assert "description" in field, f"{path} has no description"
+        assert "default" in field, f"{path} has no default"
+        assert field["default"] is not None, f"{path} has a default that JSON lacks"
+        assert "anyOf" not in field, f"{path} is drawn as tabs"
+        assert "oneOf" not in field, f"{path} is drawn as tabs"
+        assert {"$ref", "type", "enum", "const", "allOf"} & set(field), f"{path} has no type"
+        assert field.get("type") != "object", f"{path} is drawn as a JSON editor"
+        assert "prefixItems" not in field, f"{path} loses its arity"
+        assert not {"exclusiveMinimum", "exclusiveMaximum"} & set(field), f"{path}: the form ignores open bounds"
+
+
+def form_fields(schema: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Every field of every model in the schema."""
+    models = schema.get("definitions", {})
+    assert set(schema["properties"]) == {"config"}
+    for model, definition in models.items():
+        if "properties" in definition:
+            assert definition.get("additionalProperties") is False, f"{model} takes unknown keys"
+            for name, field in definition["properties"].items():
+                yield f"{model}.{name}", field
+
+
+def active(deployment: RunnerDeployment) -> bool | None:
+    (schedule,) = deployment.schedules or []
+    return schedule.active
