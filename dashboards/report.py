@@ -15,7 +15,9 @@ th { text-align: left } .supported { color: #18794e } .refuted { color: #c2291d 
 
 
 def html_report(title: str, verdicts: pd.DataFrame, board: pd.DataFrame, figures: Sequence[go.Figure]) -> str:
-    """The page as text. ``verdicts`` has one row a claim, ``board`` one row an arm with ``_low`` and ``_high``."""
+    """The page as text. ``verdicts`` has one row a claim, ``board`` one row an arm and suite, with ``_low`` and
+    ``_high`` beside every metric.
+    """
     drawings = [figure.to_html(full_html=False, include_plotlyjs=False) for figure in figures]
     return "\n".join(
         [
@@ -23,9 +25,11 @@ def html_report(title: str, verdicts: pd.DataFrame, board: pd.DataFrame, figures
             f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body><h1>{escape(title)}</h1>",
             "<h2>Claims</h2>",
             verdict_rows(verdicts),
-            "<h2>Arms</h2>",
-            board_rows(board),
             *drawings,
+            *(
+                f"<h2>Arms: {escape(str(suite))}</h2>{board_rows(rows)}"
+                for suite, rows in board.groupby("suite", sort=False)
+            ),
             "</body></html>",
         ]
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 
 def take_environment() -> Path:
@@ -22,6 +23,8 @@ def take_environment() -> Path:
 
 
 SESSION_FOLDER = take_environment()
+settings.register_profile("shared machine", deadline=None)
+settings.load_profile("shared machine")
 
 
 def pytest_unconfigure() -> None:

@@ -17,7 +17,7 @@ import psutil
 from tasks.engine.zygote import die_with_parent
 
 PR_SET_CHILD_SUBREAPER = 36
-GRACE_SECONDS = 8.0
+GRACE_SECONDS = 5.0
 
 
 def run(command: list[str]) -> int:

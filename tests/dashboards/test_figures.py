@@ -42,7 +42,9 @@ def test_temperature_and_budget_curves_hold_their_own_points_only(scores):
 
 
 def test_the_page_needs_no_network_and_escapes_text(scores):
-    board = leaderboard(scores[~scores["arm"].str.contains("@")], "gold", ["gold_reward", "token_kl"], baselines=())
+    board = leaderboard(
+        scores[~scores["arm"].str.contains("@")], "gold", ["gold_reward", "token_kl"], baselines=()
+    ).assign(suite="gold")
     verdicts = pd.DataFrame(
         [{"statement": "a < b", "outcome": "supported", "effect": 0.6, "low": 0.5, "high": 0.7, "paper_value": "61 %"}]
     )

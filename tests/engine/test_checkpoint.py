@@ -42,9 +42,7 @@ class Training:
         self.seen = [*self.seen, float(batch[0, 0])]
 
     def save(self) -> None:
-        save_checkpoint(
-            self.folder, self.done, self.model, self.optimizer, self.scheduler, {"seen": self.seen}
-        )
+        save_checkpoint(self.folder, self.done, self.model, self.optimizer, self.scheduler, {"seen": self.seen})
 
     def run(self, until: int = STEPS) -> "Training":
         while self.done < until:

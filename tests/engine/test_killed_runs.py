@@ -170,5 +170,3 @@ def is_waiting(home: Path) -> bool:
             states = [run.state_name for run in client.read_task_runs() if str(run.flow_run_id) == run_id]
             return "Running" in states
     return False
-
-

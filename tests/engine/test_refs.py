@@ -29,7 +29,12 @@ def test_who_made_an_artifact_and_its_facts_are_not_its_identity():
 
 
 def test_another_digest_or_another_kind_is_another_identity():
-    refs = [DatasetRef(digest="a" * 64), DatasetRef(digest="b" * 64), Samples(digest="a" * 64), LogProbs(digest="a" * 64)]
+    refs = [
+        DatasetRef(digest="a" * 64),
+        DatasetRef(digest="b" * 64),
+        Samples(digest="a" * 64),
+        LogProbs(digest="a" * 64),
+    ]
     assert len({(ref.identity()["kind"], ref.identity()["digest"]) for ref in refs}) == 4
     assert len({ref.path for ref in refs}) == 4
 

@@ -184,7 +184,15 @@ def test_a_line_that_a_killed_writer_left_half_written_stops_nothing(folder, cli
 def test_senders_of_one_folder_do_not_open_a_run_twice(folder, client):
     for index in range(8):
         open_run(folder, f"run{index}").metrics({"train/loss": float(index)}, 0)
-    threads = [threading.Thread(target=Sender(folder).send_all) for _ in range(4)]
+    start = threading.Barrier(4)
+
+    def send() -> None:
+        sender = Sender(folder)
+        assert sender.client.search_experiments()
+        start.wait()
+        sender.send_all()
+
+    threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -2,17 +2,22 @@
 
 import shutil
 from pathlib import Path
+from uuid import UUID
 
 import pytest
+import torch
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from prefect import flow
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
 from toy_flow import PAPER, Plan, toy_flow
 from toy_stages import Toy, write_rows
 
 from tasks.engine import system_metrics
 from tasks.engine.caching import stage_key
 from tasks.engine.home import tracking_uri
+from tasks.engine.progress import listener
 from tasks.engine.refs import DatasetRef
 from tasks.engine.schema import UserError
 from tasks.engine.session import arm, current_session, paper_run
@@ -24,13 +29,16 @@ TOY = Toy(steps=6)
 
 @pytest.fixture
 def one_run(prefect_server, tracking, monkeypatch):
-    """Arms that succeed, die once, raise and are refused; returns the flow's answer and every MLflow run by name."""
+    """Arms that succeed, die once, raise and are refused: the flow's answer, all MLflow runs, the progress heard."""
     monkeypatch.setattr(system_metrics, "SAMPLE_SECONDS", 0.1)
     arms = {"line": TOY, "killed": TOY.model_copy(update={"kill_at": 3})}
+    heard: list[tuple[str, int, int, str]] = []
+    token = listener.set(lambda *progress: heard.append(progress))
     answer = toy_flow(Plan(arms=arms, broken=True))
+    listener.reset(token)
     client = MlflowClient(tracking_uri())
     runs = client.search_runs([client.get_experiment_by_name(PAPER).experiment_id])
-    return answer, runs, client
+    return answer, runs, client, heard
 
 
 def named(runs: list[Run], name: str) -> list[Run]:
@@ -42,7 +50,7 @@ def parent_of(run: Run) -> str:
 
 
 def test_the_tree_of_a_run_with_arms_that_die_raise_and_are_refused(one_run):
-    answer, runs, client = one_run
+    answer, runs, client, heard = one_run
     [root] = named(runs, PAPER)
     arms = {name: named(runs, f"{name}-s0")[0] for name in ("line", "killed", "stumbles", "refuses")}
     assert answer["line"] == answer["killed"]
@@ -80,6 +88,16 @@ def test_the_tree_of_a_run_with_arms_that_die_raise_and_are_refused(one_run):
     assert [point.step for point in losses] == list(range(6))
     assert all(fit.data.metrics[f"cost/{name}"] > 0 for name in ("seconds", "cpu_seconds", "peak_memory_mib"))
     assert client.get_metric_history(root.info.run_id, "system/cpu_utilization_percentage")
+
+    assert ("fit_line line-s0", 6, 6, "steps") in heard
+    assert progress_shown(root.data.tags["prefect.flow_run_id"])["progress-fit-line-line-s0"] == 100.0
+
+
+def progress_shown(flow_run_id: str) -> dict[str, float]:
+    """Prefect's progress artifacts of a flow run, in per cent."""
+    wanted = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[UUID(flow_run_id)]))
+    with get_client(sync_client=True) as client:
+        return {found.key: found.data for found in client.read_artifacts(artifact_filter=wanted)}
 
 
 def rows_written() -> int:
@@ -120,11 +138,14 @@ def test_what_was_computed_is_found_again_and_what_is_lost_or_damaged_is_compute
             record.write_bytes(record.read_bytes()[:40])
             assert write_rows(5).digest == first.digest
             counts["torn record"] = rows_written()
+            with pytest.raises(TypeError, match="pass a reference or a frozen model"):
+                write_rows(torch.tensor(5))
+            counts["no key"] = rows_written()
 
     ask_again()
     assert counts == {
         "first": 1, "again": 1, "by another arm": 1, "another input": 2, "lost": 3, "damaged": 4, "healed": 4,
-        "torn record": 5,
+        "torn record": 5, "no key": 5,
     }  # fmt: skip
 
 

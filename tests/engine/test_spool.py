@@ -11,9 +11,7 @@ from waiting import until
 
 from tasks.engine.spool import NonFinite, Spool, read_events
 
-EVENTS = st.lists(
-    st.dictionaries(st.text(max_size=6), st.integers() | st.text(max_size=9), max_size=3), max_size=6
-)
+EVENTS = st.lists(st.dictionaries(st.text(max_size=6), st.integers() | st.text(max_size=9), max_size=3), max_size=6)
 
 
 @given(EVENTS)

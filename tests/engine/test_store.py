@@ -6,8 +6,8 @@ from pathlib import Path
 
 import fsspec
 import pytest
-
 from dying import kill_at_each
+
 from tasks.engine.refs import Checkpoint, DatasetRef
 from tasks.engine.schema import UserError
 from tasks.engine.store import CorruptArtifact, MissingArtifact, Store
