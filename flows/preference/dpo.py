@@ -10,7 +10,7 @@ from flows.paper import Paper
 from flows.preference.dpo_claims import ARMS, GOLD, PAIRS, claims_on_pairs, claims_with_gold
 from flows.preference.matched import Matched, PreferenceConfig, share_inputs
 from flows.report import Report, publish
-from tasks.engine.refs import CheckpointSeries
+from tasks.engine.refs import Checkpoint, CheckpointSeries
 from tasks.engine.session import arm, paper_run
 from tasks.evaluation.claims import Claim
 from tasks.evaluation.collecting import Pending, collect
@@ -118,14 +118,27 @@ def train_arms(config: DPOConfig, shared: Matched) -> Trained:
 def measure_baselines(config: DPOConfig, shared: Matched) -> list[Pending]:
     """SFT, at every temperature, and the demonstrators' own answers."""
     seed, settings = shared.seed, config.evaluation
-    common = (shared.sft, shared.sft, shared.evaluation, settings.decoding)
     with arm("sft", seed):
-        at_one = measure_checkpoint.submit(*common, config.model, seed)
-        curve = measure_temperatures.submit(*common, settings.temperatures, config.model, seed)
+        at_one = measure_checkpoint.submit(
+            shared.sft, shared.sft, shared.evaluation, settings.decoding, config.model, seed
+        )
+        curve = measure_curve(config, shared, "sft", shared.sft)
     with arm("demonstrations", seed):
         demonstrated = measure_demonstrations.submit(shared.evaluation)
-    scores = [("sft", at_one), ("sft", curve), ("demonstrations", demonstrated)]
-    return [Pending(name, seed, GOLD, score) for name, score in scores]
+    return [Pending("sft", seed, GOLD, at_one), *curve, Pending("demonstrations", seed, GOLD, demonstrated)]
+
+
+def measure_curve(
+    config: DPOConfig, shared: Matched, name: str, policy: PrefectFuture[Checkpoint] | PrefectFuture[CheckpointSeries]
+) -> list[Pending]:
+    """An arm's policy at the further temperatures, if there are any."""
+    settings = config.evaluation
+    if not settings.temperatures:
+        return []
+    curve = measure_temperatures.submit(
+        policy, shared.sft, shared.evaluation, settings.decoding, settings.temperatures, config.model, shared.seed
+    )
+    return [Pending(name, shared.seed, GOLD, curve)]
 
 
 def measure_trained(
@@ -133,13 +146,11 @@ def measure_trained(
 ) -> list[Pending]:
     """The frontier of an arm's checkpoints; for the paper's methods temperatures, for named arms held-out pairs."""
     seed, settings = shared.seed, config.evaluation
-    common = (series, shared.sft, shared.evaluation, settings.decoding)
     with arm(name, seed):
-        frontier = measure_series.submit(*common, config.model, seed)
+        frontier = measure_series.submit(series, shared.sft, shared.evaluation, settings.decoding, config.model, seed)
         pending = [Pending(name, seed, GOLD, frontier)]
         if name in PAPER_METHODS:
-            curve = measure_temperatures.submit(*common, settings.temperatures, config.model, seed)
-            pending.append(Pending(name, seed, GOLD, curve))
+            pending += measure_curve(config, shared, name, series)
         if name in ARMS:
             pairs = measure_pairs.submit(
                 series, shared.held_out, shared.held_out_reference, config.policy.beta, config.model

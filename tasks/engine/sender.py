@@ -92,9 +92,7 @@ class Sender:
             except MlflowException as error:
                 if error.error_code not in REFUSED_FOR_GOOD:
                     raise
-                logger.warning(
-                    "MLflow refused a %s event of run %s: %s", batch[0]["event"], spool.stem, error
-                )
+                logger.warning("MLflow refused a %s event of run %s: %s", batch[0]["event"], spool.stem, error)
             state["offset"] = batch[-1]["offset"]
             write_json(_state_path(spool), state)
 
@@ -202,9 +200,7 @@ def _next_batch(pending: list[tuple[Event, int]]) -> tuple[list[Event], list[tup
 
 def _parents_first(spools: list[Path]) -> list[Path]:
     """Spools ordered by when their runs were created, so that a parent has an id before its children."""
-    return sorted(
-        (spool for spool in spools if spool.stat().st_size), key=lambda path: (_created(path), path.stem)
-    )
+    return sorted((spool for spool in spools if spool.stat().st_size), key=lambda path: (_created(path), path.stem))
 
 
 def _created(spool: Path) -> int:

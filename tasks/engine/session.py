@@ -91,9 +91,7 @@ def paper_run(paper: str, config: BaseModel, tags: Mapping[str, str], name: str 
         "prefect.flow_run_url": runtime.flow_run.ui_url or "",
     }
     all_tags = {"paper": paper, "git_commit": git_commit(), **flow_run, **tags}
-    root.create(
-        paper, name or paper, "", all_tags | {"level": "run"}, flatten(config.model_dump(mode="json"))
-    )
+    root.create(paper, name or paper, "", all_tags | {"level": "run"}, flatten(config.model_dump(mode="json")))
     session = Session(paper, root, folder, Launcher(), Sender(folder), all_tags)
     session.launcher.warm_up()
     session.sender.start()

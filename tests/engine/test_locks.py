@@ -95,7 +95,7 @@ def test_another_manager_of_the_same_folder_waits_for_its_turn(locks):
 
     thread = threading.Thread(target=second)
     thread.start()
-    until(lambda: thread.is_alive())
+    until(thread.is_alive)
     order.append("first")
     locks.release_lock("key", "first")
     thread.join()

@@ -174,7 +174,8 @@ def test_an_experiment_deleted_in_the_middle_of_a_run_stops_nothing(folder, clie
 
 def test_a_line_that_a_killed_writer_left_half_written_stops_nothing(folder, client):
     (folder / "torn.jsonl").write_text('{"event": "create", "experi')
-    with open(open_run(folder, "half")._spool.path, "a") as stream:
+    open_run(folder, "half").close()
+    with (folder / "half.jsonl").open("a") as stream:
         stream.write('{"event": "metrics", "st')
     open_run(folder, "whole").metrics({"train/loss": 1.0}, 0)
     assert Sender(folder).send_all()

@@ -59,7 +59,9 @@ def test_a_server_is_started_waited_for_and_stopped() -> None:
 
 
 @pytest.mark.parametrize("manner", ["", "--stubborn"])
-def test_nothing_that_a_server_started_outlives_its_stop(home: Path, manner: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nothing_that_a_server_started_outlives_its_stop(
+    home: Path, manner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pids = home / "pids"
     server = Server("breeding", "", ["breeding", str(pids), *manner.split()], pids.exists)
     server.start()

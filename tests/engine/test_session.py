@@ -154,7 +154,7 @@ def test_a_store_that_cannot_be_written_stops_a_run_before_it_begins(prefect_ser
     (home / "file").touch()
     monkeypatch.setenv("RLHF_STORE", f"{home}/file/store")
     with pytest.raises(UserError, match=r"file/store: the artifact store cannot be written"):
-        toy_flow(Plan())
+        toy_flow(Plan(arms={"line": TOY}))
     assert not (home / "spool").exists()
     assert not (home / "work").exists()
 

@@ -1,6 +1,7 @@
 """Trackers: what stages record lands in a spool, finite and in order."""
 
 import json
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -40,8 +41,7 @@ def test_a_table_has_no_infinity_and_no_nan(tracker):
     tracker.table("tables/arms.json", rows)
     [event] = events(tracker)
     assert (event["name"], event["table"]) == ("tables/arms.json", True)
-    with open(event["path"]) as stream:
-        content = json.load(stream, parse_constant=pytest.fail)
+    content = json.loads(Path(event["path"]).read_text(), parse_constant=pytest.fail)
     assert content == {"columns": ["arm", "kl", "reward"], "data": [["dpo", None, None], ["sft", 0.5, None]]}
 
 
@@ -51,8 +51,7 @@ def test_a_file_is_recorded_as_it_is_now(tracker, tmp_path):
     tracker.file("logs/stage.txt", source)
     source.write_text("second")
     [event] = events(tracker)
-    with open(event["path"]) as stream:
-        assert stream.read() == "first"
+    assert Path(event["path"]).read_text() == "first"
     assert event["name"] == "logs/stage.txt"
 
 

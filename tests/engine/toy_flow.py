@@ -15,7 +15,7 @@ PAPER = "toy"
 
 class Plan(Frozen):
     rows: int = 5
-    arms: dict[str, Toy] = {"line": Toy()}
+    arms: dict[str, Toy]
     broken: bool = False
     """Add an arm that raises and one that the user has to put right."""
 

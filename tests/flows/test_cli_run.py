@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import Rlhf, gone, read_until
+from commands import Rlhf, gone, read_until
 
 SMOKE = ["run", "dpo", "--scale", "smoke", "--arms", "sft,dpo", "--json"]
 LOG = "finetune_supervised sft-s0"

@@ -3,23 +3,15 @@
 import json
 import socket
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
 import psutil
-import pytest
-from conftest import Rlhf, Servers, gone
+from commands import Rlhf, Servers, gone
 
 from flows.deployments import deployment_names
 from tasks.engine.addresses import LOOPBACK, answers
-
-
-@pytest.fixture(scope="module")
-def servers(working_home: Path, serving: Callable[[Path], Any]) -> Iterator[Servers]:
-    with serving(working_home) as running:
-        yield running
 
 
 def ask(servers: Servers, path: str, **body: object) -> Any:

@@ -30,7 +30,7 @@ def test_a_deployment_runs_what_the_command_line_runs(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_the_form_opens_with_values_that_it_accepts(name: str) -> None:
-    schema = parameter_schema(open_flow(open_paper(name.split("/")[0]))).model_dump_for_openapi()
+    schema = parameter_schema(open_flow(open_paper(name.split("/", maxsplit=1)[0]))).model_dump_for_openapi()
     validate(DEPLOYMENTS[name].parameters, schema, raise_on_error=True, ignore_required=False)
 
 

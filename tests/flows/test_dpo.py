@@ -4,12 +4,18 @@ import gzip
 import json
 
 import pytest
+import torch
 from mlflow import MlflowClient
 
 from flows.preference.dpo import PAPER, DPOConfig, claims_of, dpo, objectives_of
 from flows.scales import load_config
+from tasks.data.tiny_world.tokenizer import build_tokenizer
 from tasks.engine.home import tracking_uri
+from tasks.engine.schema import UserError
 from tasks.evaluation.verdicts import verdict_table
+from tasks.models.build import build_from_scratch
+from tasks.models.config import ScratchModel
+from tasks.models.loading import save_model
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "rlhf_home")
 
@@ -64,17 +70,17 @@ def test_a_second_run_computes_nothing_again_and_another_beta_only_its_own():
     assert new.count("optimise_preferences") == 1
 
 
-def test_an_arm_that_diverges_is_marked_and_the_others_go_on():
-    report = dpo(smoke("ipo.tau=1e-4", "training.learning_rate=1.0", "training.max_grad_norm=0", arms=["sft", "ipo"]))
-    failed = [label for label in report.failures if label.startswith("ipo")]
-    arms = {row["arm"] for row in report.leaderboard}
-    assert "sft" in arms
-    if failed:
-        statuses = {run.data.tags["arm"]: run.info.status for run in runs_by_level()["arm"]}
-        assert statuses["ipo"] == "FAILED"
-        assert "not" in report.failures[failed[0]] or "became" in report.failures[failed[0]]
-    else:
-        assert "ipo" in arms
+def test_a_loss_that_is_not_finite_ends_in_one_line(tmp_path):
+    tokenizer = build_tokenizer()
+    model = build_from_scratch(ScratchModel(hidden_size=32, layers=1, heads=2, intermediate_size=64), tokenizer, seed=0)
+    with torch.no_grad():
+        model.model.norm.weight.fill_(float("nan"))
+    save_model(model, tokenizer, tmp_path / "broken")
+    with pytest.raises(UserError, match=r"loss became nan at step 1 with learning_rate"):
+        dpo(smoke(f"model.path={tmp_path / 'broken'}"))
+    statuses = {run.data.tags["arm"]: run.info.status for run in runs_by_level()["arm"]}
+    assert statuses["sft"] == "FAILED"
+    assert runs_by_level()["run"][0].info.status == "FAILED"
 
 
 def test_real_pairs_train_a_model_of_their_own_and_test_the_implicit_reward(tmp_path):
@@ -84,7 +90,7 @@ def test_real_pairs_train_a_model_of_their_own_and_test_the_implicit_reward(tmp_
             prompt = f"\n\nHuman: what is {index} plus one?\n\nAssistant:"
             row = {"chosen": f"{prompt} It is {index + 1}.", "rejected": f"{prompt} I do not know."}
             stream.write(json.dumps(row) + "\n")
-    report = dpo(smoke(data=str(path), arms=["sft", "dpo"]))
+    report = dpo(smoke("evaluation.temperatures=[]", data=str(path), arms=["sft", "dpo"]))
     assert report.failures == {}
     accuracy = next(row for row in report.verdicts if row["claim"] == "implicit_reward_generalises")
     assert accuracy["n_prompts"] > 5

@@ -45,7 +45,9 @@ def test_the_last_setting_wins_and_text_stays_text() -> None:
     assert setting(config, "sweep_betas") == [2.0]
 
 
-def test_real_data_brings_its_own_settings_and_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_real_data_brings_its_own_settings_and_an_absolute_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "pairs.jsonl").write_text("{}\n")
     monkeypatch.chdir(tmp_path)
     config = load_config(DPO, "smoke", data="pairs.jsonl")
