@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-UNITS = {"ge": "at least", "le": "at most", "min_length": "at least", "max_length": "at most", "pattern": "matching"}
+WORDS = {"ge": "at least", "le": "at most", "min_length": "at least", "max_length": "at most", "pattern": "matching"}
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,11 @@ def bounds_of(field: FieldInfo) -> str:
     limits = {name: limit for item in field.metadata for name, limit in _limits(item)}
     if {"ge", "le"} <= limits.keys():
         return f"{_plain(limits['ge'])} to {_plain(limits['le'])}"
+    unit = "characters" if field.annotation is str else "items"
     if {"min_length", "max_length"} <= limits.keys():
-        return f"{limits['min_length']} to {limits['max_length']} items"
-    items = " items" if "min_length" in limits or "max_length" in limits else ""
-    return ", ".join(f"{UNITS[name]} {limit}{items}" for name, limit in limits.items())
+        return f"{limits['min_length']} to {limits['max_length']} {unit}"
+    units = {"min_length": f" {unit}", "max_length": f" {unit}"}
+    return ", ".join(f"{WORDS[name]} {limit}{units.get(name, '')}" for name, limit in limits.items())
 
 
 def _walk(model: BaseModel, prefix: str) -> Iterator[Hyperparameter]:
@@ -67,7 +68,7 @@ def _item(annotation: Any) -> Any:
 
 
 def _limits(item: Any) -> Iterator[tuple[str, Any]]:
-    for name in UNITS:
+    for name in WORDS:
         limit = getattr(item, name, None)
         if limit is not None:
             yield name, limit

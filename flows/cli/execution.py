@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from flows.cli.progress import progress_bars
-from tasks.engine.addresses import LOOPBACK, free_port, running_servers
+from tasks.engine.addresses import LOOPBACK, free_port, pass_password_on, running_servers
 from tasks.engine.home import prepare_environment
 from tasks.engine.servers import Server, prefect_server
 
@@ -56,6 +56,7 @@ def api_server() -> Server | None:
     """
     os.environ.update({name: value for name, value in QUIET.items() if name not in os.environ})
     os.environ.update({name: value for name, value in running_servers().items() if name not in os.environ})
+    pass_password_on()
     prepare_environment()
     if os.environ.get("PREFECT_API_URL"):
         return None

@@ -39,9 +39,10 @@ def leaderboard_table(rows: Sequence[Mapping[str, Any]], title: str, width: int)
     for row in rows:
         table.add_row(row["arm"], *(_cell(row, name) for name in shown))
     seeds, prompts = (max(row[name] or 0 for row in rows) for name in ("n_seeds", "n_prompts"))
-    table.caption = f"mean ± half the 95 % interval; {seeds} seeds, {prompts} prompts" + (
-        f"; also in MLflow: {', '.join(names[len(shown) :])}" if len(names) > len(shown) else ""
-    )
+    notes = ["mean ± half the 95 % interval", f"{_count(seeds, 'seed')}, {_count(prompts, 'prompt')}"]
+    if len(names) > len(shown):
+        notes.append(f"also in MLflow: {', '.join(names[len(shown) :])}")
+    table.caption = "; ".join(notes)
     return table
 
 
@@ -57,3 +58,7 @@ def _cell(row: Mapping[str, Any], name: str) -> str:
     if row[name] is None:
         return "–"
     return f"{row[name]:.2f} ±{(row[f'{name}_high'] - row[f'{name}_low']) / 2:.2f}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'s' if number != 1 else ''}"

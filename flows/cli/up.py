@@ -18,6 +18,7 @@ from tasks.engine.addresses import (
     check_host,
     choose_port,
     only_servers,
+    pass_password_on,
 )
 from tasks.engine.home import check_home, home, prepare_environment
 from tasks.engine.locks import file_lock
@@ -58,8 +59,7 @@ def lead_to(prefect: Server, mlflow: Server) -> None:
     os.environ["PREFECT_API_URL"] = f"{prefect.url}/api"
     os.environ["MLFLOW_TRACKING_URI"] = mlflow.url
     os.environ.setdefault("PREFECT_FLOWS_HEARTBEAT_FREQUENCY", str(HEARTBEAT_SECONDS))
-    if password := os.environ.get("PREFECT_SERVER_API_AUTH_STRING"):
-        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
+    pass_password_on()
     prepare_environment()
 
 

@@ -50,6 +50,13 @@ def check_host(host: str) -> None:
         )
 
 
+def pass_password_on() -> None:
+    """Let clients in this process, and in those it starts, use the password that the server is given."""
+    password = os.environ.get("PREFECT_SERVER_API_AUTH_STRING")
+    if password:
+        os.environ.setdefault("PREFECT_API_AUTH_STRING", password)
+
+
 def answers(url: str, timeout_seconds: float = 2.0) -> bool:
     """Whether ``url`` answers with success."""
     try:

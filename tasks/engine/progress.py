@@ -1,6 +1,7 @@
 """How far each stage is: to whoever listens in this process, and to a progress artifact in Prefect."""
 
 import json
+import logging
 import re
 import time
 from collections.abc import Callable
@@ -9,9 +10,13 @@ from pathlib import Path
 from typing import cast
 from uuid import UUID
 
+import httpx
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from prefect.exceptions import PrefectException
 
-ARTIFACT_SECONDS = 3.0
+ARTIFACT_SECONDS = 10.0
+
+logger = logging.getLogger(__name__)
 
 Listener = Callable[[str, int, int, str], None]
 listener: ContextVar[Listener | None] = ContextVar("progress_listener", default=None)
@@ -44,7 +49,12 @@ class StageProgress:
         if done < total and time.monotonic() - self._last_update < ARTIFACT_SECONDS:
             return
         self._last_update = time.monotonic()
-        percent = 100.0 * done / max(total, 1)
+        try:
+            self._update_artifact(100.0 * done / max(total, 1), unit)
+        except (httpx.HTTPError, PrefectException) as error:
+            logger.warning("Prefect did not take the progress of %s: %s", self.label, error)
+
+    def _update_artifact(self, percent: float, unit: str) -> None:
         if self._artifact is None:
             key = "progress-" + re.sub(r"[^a-z0-9]+", "-", self.label.lower()).strip("-")
             description = f"{self.label} ({unit})"

@@ -23,7 +23,7 @@ from tasks.engine.locks import file_lock
 from tasks.engine.spool import Event, parse_event, read_events
 
 KEY_TAG = "atlas.key"
-SEND_SECONDS = 1.0
+SEND_SECONDS = 3.0
 METRICS_PER_BATCH, PARAMS_PER_BATCH = 1000, 100
 REFUSED_FOR_GOOD = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "BAD_REQUEST")
 """Answers that sending again cannot change, e.g. the user deleted the run."""
@@ -39,12 +39,13 @@ class Sender:
         self.uri = uri or tracking_uri()
         self._client: MlflowClient | None = None
         self._experiments: dict[str, str] = {}
+        self._sent: dict[Path, int] = {}
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._sending = threading.Lock()
 
     def start(self) -> None:
-        """Send in the background, about once a second."""
+        """Send in the background, every few seconds."""
         self._thread = threading.Thread(target=self._loop, name="mlflow-sender", daemon=True)
         self._thread.start()
 
@@ -64,7 +65,7 @@ class Sender:
         """
         with self._sending, file_lock(self.folder / "sending.lock"):
             try:
-                for spool in _parents_first(sorted(self.folder.glob("*.jsonl"))):
+                for spool in _parents_first(self._unsent()):
                     self._send(spool)
             except (MlflowException, OSError, ConnectionError):
                 return False
@@ -82,6 +83,10 @@ class Sender:
         while not self._stop.wait(SEND_SECONDS):
             self.send_all()
 
+    def _unsent(self) -> list[Path]:
+        """Spools that have grown since this sender read them to their end."""
+        return [spool for spool in self.folder.glob("*.jsonl") if spool.stat().st_size != self._sent.get(spool, 0)]
+
     def _send(self, spool: Path) -> None:
         state = _state(spool)
         pending = read_events(spool, int(state.get("offset", 0)))
@@ -95,6 +100,7 @@ class Sender:
                 logger.warning("MLflow refused a %s event of run %s: %s", batch[0]["event"], spool.stem, error)
             state["offset"] = batch[-1]["offset"]
             write_json(_state_path(spool), state)
+        self._sent[spool] = int(state.get("offset", 0))
 
     def _apply(self, batch: list[Event], spool: Path, state: dict[str, Any]) -> None:
         if batch[0]["event"] != "create" and "run_id" not in state:
