@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 from pydantic import Field
 
@@ -16,7 +17,7 @@ class PaperConfig(Frozen):
         "laptop", pattern="^(smoke|laptop|gpu|cluster)$", description="Name of the scale these values are for",
         json_schema_extra={"presentation": True},
     )  # fmt: skip
-    seeds: list[int] = Field(
+    seeds: list[Annotated[int, Field(ge=0, le=2**32 - 1)]] = Field(
         [0, 1, 2], min_length=1, max_length=100, description="One matched repetition of every arm a seed"
     )
 

@@ -25,11 +25,12 @@ def claims_with_gold(snapshots: int, betas: Sequence[float], beta: float) -> tup
     shares = [f"{round(100 * part / snapshots)}%" for part in range(1, snapshots)]
     sweep = {beta: "dpo", **{other: f"dpo-beta-{other:g}" for other in betas}}
     ordered = tuple(sweep[key] for key in sorted(sweep))
-    return (*claims_on_reward(shares), *claims_on_frontier(ordered, shares), *claims_on_pairs())
+    trends = (*claims_on_betas(ordered), *claims_on_budget(shares))
+    return (*claims_on_reward(), *claims_on_frontier(ordered, shares), *trends, *claims_on_pairs())
 
 
-def claims_on_reward(shares: Sequence[str]) -> tuple[Claim, ...]:
-    """DPO against the other arms; ``shares`` name its checkpoints before the last."""
+def claims_on_reward() -> tuple[Claim, ...]:
+    """DPO against the other arms."""
     return (
         Claim(
             key="beats_sft",
@@ -63,18 +64,11 @@ def claims_on_reward(shares: Sequence[str]) -> tuple[Claim, ...]:
             direction="within",
             threshold=0.1,
         ),
-        Claim(
-            key="more_pairs_more_reward",
-            statement="Reward rises with the number of pairs seen",
-            source="Figure 3 right (win rate over training)",
-            paper_value="DPO converges to its best performance quickly",
-            evidence=Trend(metric="gold_reward", arms=(*(f"dpo@{share}" for share in shares), "dpo"), suite=GOLD),
-        ),
     )
 
 
 def claims_on_frontier(ordered: Sequence[str], shares: Sequence[str]) -> tuple[Claim, ...]:
-    """Reward and KL over the sweep; ``ordered`` are DPO's arms by rising beta."""
+    """Reward at equal KL; ``ordered`` are DPO's arms by rising beta, ``shares`` their checkpoints before the last."""
     frontier = tuple(f"{name}{suffix}" for name in ordered for suffix in ["", *(f"@{share}" for share in shares)])
     preferred = ("preferred_ft", *(f"preferred_ft@{share}" for share in shares))
     return (
@@ -85,6 +79,14 @@ def claims_on_frontier(ordered: Sequence[str], shares: Sequence[str]) -> tuple[C
             paper_value="DPO's frontier strictly dominates every other method's",
             evidence=FrontierGap(arms=("sft", *frontier), baselines=("sft", *preferred), suite=GOLD, kl=KL),
         ),
+    )
+
+
+def claims_on_betas(ordered: Sequence[str]) -> tuple[Claim, ...]:
+    """KL over the sweep, by rising beta; a sweep of one has no trend."""
+    if len(ordered) < 2:
+        return ()
+    return (
         Claim(
             key="beta_sets_kl",
             statement="A larger beta keeps the policy closer to the reference",
@@ -92,6 +94,21 @@ def claims_on_frontier(ordered: Sequence[str], shares: Sequence[str]) -> tuple[C
             paper_value="beta 0.05, 0.1, 1, 5 trace the frontier from far to near",
             evidence=Trend(metric=KL, arms=tuple(ordered), suite=GOLD),
             direction="below",
+        ),
+    )
+
+
+def claims_on_budget(shares: Sequence[str]) -> tuple[Claim, ...]:
+    """Reward over the checkpoints of one epoch; a single checkpoint has no trend."""
+    if not shares:
+        return ()
+    return (
+        Claim(
+            key="more_pairs_more_reward",
+            statement="Reward rises with the number of pairs seen",
+            source="Figure 3 right (win rate over training)",
+            paper_value="DPO converges to its best performance quickly",
+            evidence=Trend(metric="gold_reward", arms=(*(f"dpo@{share}" for share in shares), "dpo"), suite=GOLD),
         ),
     )
 

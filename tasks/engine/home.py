@@ -45,6 +45,7 @@ def prepare_environment() -> None:
         "DO_NOT_TRACK": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_LOGGING_LEVEL": "WARNING",
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         # A server that is away must not hold a thread for minutes; the spool keeps what could not be sent.
         "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",

@@ -133,9 +133,7 @@ def test_columns_can_be_called_anything(tmp_path):
 
 def test_a_wrong_mapping_names_the_columns_that_exist(tmp_path):
     path = write(tmp_path / "r.jsonl", [{"prompt": "p", "better": "a", "worse": "b"}])
-    with pytest.raises(
-        UserError, match=r"rows hold prompts \(columns prompt, better, worse\).*pairs or transcripts"
-    ):
+    with pytest.raises(UserError, match=r"rows hold prompts \(columns prompt, better, worse\).*pairs or transcripts"):
         load_pairs(source(path), count_words)
     with pytest.raises(UserError, match=r"column 'good'.*only prompt, better, worse; set chosen_column"):
         load_pairs(source(path, shape="pairs", chosen_column="good", rejected_column="worse"), count_words)
@@ -241,9 +239,7 @@ def test_a_share_at_the_limit_is_allowed(tmp_path):
 
 def test_over_long_prompts_name_their_own_key(tmp_path):
     path = write(tmp_path / "r.jsonl", [GOOD, {**GOOD, "prompt": "a b c d"}])
-    with pytest.raises(
-        UserError, match=r"r.jsonl:2 \(4 tokens > max_prompt_tokens 3\); raise max_prompt_tokens"
-    ):
+    with pytest.raises(UserError, match=r"r.jsonl:2 \(4 tokens > max_prompt_tokens 3\); raise max_prompt_tokens"):
         load_pairs(source(path, max_prompt_tokens=3), count_words)
 
 

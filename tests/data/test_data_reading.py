@@ -12,9 +12,7 @@ from tasks.data.reading import is_hub_id, read_rows
 from tasks.data.source import DataSource
 from tasks.engine.schema import UserError
 
-ROWS = [
-    {"prompt": f"question {number}", "chosen": "yes\nline", "rejected": "Ünïcode ✓"} for number in range(5)
-]
+ROWS = [{"prompt": f"question {number}", "chosen": "yes\nline", "rejected": "Ünïcode ✓"} for number in range(5)]
 
 
 def write(path: Path, rows: list[dict]) -> Path:
@@ -80,9 +78,7 @@ def test_saved_data_sets_and_their_splits(tmp_path):
     from datasets import Dataset, DatasetDict
 
     Dataset.from_list(ROWS).save_to_disk(str(tmp_path / "one"))
-    DatasetDict(train=Dataset.from_list(ROWS), test=Dataset.from_list(ROWS[:2])).save_to_disk(
-        str(tmp_path / "two")
-    )
+    DatasetDict(train=Dataset.from_list(ROWS), test=Dataset.from_list(ROWS[:2])).save_to_disk(str(tmp_path / "two"))
     assert [row.fields for row in read(tmp_path / "one")] == ROWS
     assert len(read(tmp_path / "two")) == 5
     assert [row.line for row in read(tmp_path / "two", split="test")] == [1, 2]
@@ -113,9 +109,7 @@ def test_a_cut_off_gzip_names_the_file_and_its_whole_lines(tmp_path):
     path.write_bytes(whole[: len(whole) // 2])
     rows = read_rows(DataSource(path=str(path)))
     seen = []
-    with pytest.raises(
-        UserError, match=r"cut\.jsonl\.gz: damaged or cut-off gzip file.*fetch it again"
-    ) as error:
+    with pytest.raises(UserError, match=r"cut\.jsonl\.gz: damaged or cut-off gzip file.*fetch it again") as error:
         seen.extend(row.fields["n"] for row in rows)
     assert 500 < len(seen) < 2500
     assert seen == list(range(len(seen)))

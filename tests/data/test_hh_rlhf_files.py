@@ -47,9 +47,7 @@ def test_pairs(shared_data, name):
 
 def test_a_known_row(shared_data):
     loaded = load_pairs(source(shared_data, HELPFUL), count_words)
-    row = next(
-        row for row in (*loaded.train, *loaded.held_out) if row["rejected"] == "Is this for a road trip?"
-    )
+    row = next(row for row in (*loaded.train, *loaded.held_out) if row["rejected"] == "Is this for a road trip?")
     assert row["prompt"] == [{"role": "user", "content": "How can I look up how much gas my car can hold?"}]
     assert row["chosen"].startswith("Your car will probably have this information")
 
@@ -68,9 +66,7 @@ def lines_longer_than(words: int, path: Path) -> set[int]:
 
 
 def test_over_long_prompts_are_counted_and_not_cut(shared_data):
-    limited = DataSource(
-        path=str(shared_data / "hh_rlhf" / HARMLESS), max_prompt_tokens=200, max_bad_share=0.2
-    )
+    limited = DataSource(path=str(shared_data / "hh_rlhf" / HARMLESS), max_prompt_tokens=200, max_bad_share=0.2)
     loaded = load_pairs(limited, count_words)
     found = {row.line for row in loaded.quality.bad_rows if row.reason == "over-long prompt"}
     assert found == lines_longer_than(200, shared_data / "hh_rlhf" / HARMLESS) - BAD_LINES[HARMLESS].keys()

@@ -7,9 +7,7 @@ from hypothesis import strategies as st
 from tasks.data.hh_transcript import looks_like_transcript, split_transcript
 from tasks.data.quality import RowProblem
 
-turn_text = (
-    st.text(max_size=40).map(str.strip).filter(lambda text: "Human:" not in text and "Assistant:" not in text)
-)
+turn_text = st.text(max_size=40).map(str.strip).filter(lambda text: "Human:" not in text and "Assistant:" not in text)
 said = turn_text.filter(bool)
 
 

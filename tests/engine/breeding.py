@@ -11,7 +11,7 @@ SLEEP = [sys.executable, "-c", "import time; time.sleep(120)"]
 
 
 def main() -> None:
-    """One plain child, one in a session of its own, one whose parent has died; none of them minds SIGTERM."""
+    """One plain child, one in a session of its own, one whose parent has died; --stubborn: none minds SIGTERM."""
     file = Path(sys.argv[1])
     signal.signal(signal.SIGTERM, signal.SIG_IGN if "--stubborn" in sys.argv else signal.SIG_DFL)
     plain, session = subprocess.Popen(SLEEP), subprocess.Popen(SLEEP, start_new_session=True)

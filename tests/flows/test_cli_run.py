@@ -9,14 +9,17 @@ import pytest
 from commands import Rlhf, gone, read_until
 
 SMOKE = ["run", "dpo", "--scale", "smoke", "--arms", "sft,dpo", "--json"]
-LOG = "finetune_supervised sft-s0"
+FIRST, SECOND = "pretrain ", "finetune_supervised sft-s0"
+"""Lines of progress; the second stage needs the artifact of the first."""
 
 
 @pytest.fixture(scope="module")
 def interrupted(working_home: Path) -> tuple[int, str, list[psutil.Process]]:
-    """Exit code, last words and surviving processes of a run that got Ctrl-C after its first fine-tuning."""
+    """Exit code, last words and surviving processes of a run that got Ctrl-C in its second stage."""
     process = Rlhf(working_home).start(*SMOKE)
-    assert LOG in read_until(process.stderr, LOG)
+    said = read_until(process.stderr, SECOND)
+    assert FIRST in said
+    assert SECOND in said
     family = psutil.Process(process.pid).children(recursive=True)
     assert len(family) > 2
     process.send_signal(signal.SIGINT)
@@ -43,7 +46,7 @@ def test_ctrl_c_ends_everything_in_one_line(interrupted: tuple[int, str, list[ps
 
 def test_the_same_command_resumes(resumed: tuple[dict, str]) -> None:
     report, progress = resumed
-    assert LOG not in progress
+    assert FIRST not in progress
     assert "optimise_preferences dpo-s0" in progress
     assert report["failures"] == {}
     assert {"sft", "dpo"} <= {row["arm"] for row in report["leaderboard"]}

@@ -16,6 +16,7 @@ from tasks.evaluation.verdicts import verdict_table
 from tasks.models.build import build_from_scratch
 from tasks.models.config import ScratchModel
 from tasks.models.loading import save_model
+from tasks.policy.optimisation import PreferenceTraining
 
 pytestmark = pytest.mark.usefixtures("prefect_server", "rlhf_home")
 
@@ -106,3 +107,10 @@ def test_claims_have_distinct_keys_and_a_table():
     claims = claims_of(DPOConfig())
     assert len({claim.key for claim in claims}) == len(claims) == 10
     assert verdict_table([], []).empty
+
+
+def test_a_sweep_of_one_and_a_single_checkpoint_claim_no_trend():
+    training = PreferenceTraining(snapshots=1)
+    keys = {claim.key for claim in claims_of(DPOConfig(sweep_betas=[], training=training))}
+    assert "beats_sft" in keys
+    assert not keys & {"beta_sets_kl", "more_pairs_more_reward"}
