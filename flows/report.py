@@ -1,7 +1,7 @@
 """The end of every paper's flow: scores to leaderboard, verdicts and figures, in MLflow and in Prefect."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -55,13 +55,14 @@ def publish(session: Session, collected: Collected, claims: Sequence[Claim], sui
     root.text("scores.csv", scores.to_csv(index=False))
     root.text("report.html", html_report(session.paper, verdicts, boards, figures_of(scores, suites)))
     root.tags({f"verdict.{row['claim']}": str(row["outcome"]) for row in records(verdicts)})
-    root.tags({"failures": json.dumps(collected.failures)})
+    failures = root_causes(session, collected.failures)
+    root.tags({"failures": json.dumps(failures)})
     summarise_arms(session, scores, suites)
     report = Report(
         paper=session.paper,
         leaderboard=records(boards),
         verdicts=records(verdicts),
-        failures=collected.failures,
+        failures=failures,
         mlflow_uri=tracking_uri(),
     )
     session.sender.send_all()
@@ -81,6 +82,17 @@ def board_of(scores: pd.DataFrame, suite: str) -> pd.DataFrame:
     present = list(dict.fromkeys(here["metric"]))
     metrics = [name for name in HEADLINE if name in present] + [name for name in present if name not in HEADLINE]
     return leaderboard(here, suite, metrics, baselines=()).assign(suite=suite)
+
+
+def root_causes(session: Session, failures: Mapping[str, str]) -> dict[str, str]:
+    """Why each arm failed: its own stage's error, or the arm whose failed stage it needed."""
+    causes = {label: "; ".join(run.failures.values()) for label, run in session.children.items() if run.failures}
+    culprits = ", ".join(causes)
+    return causes | {
+        label: f"needs a stage that failed in {culprits}" if culprits else reason
+        for label, reason in failures.items()
+        if label not in causes
+    }
 
 
 def figures_of(scores: pd.DataFrame, suites: Sequence[str]) -> list[Figure]:

@@ -1,5 +1,6 @@
 """A run of toy stages. ``python toy_flow.py PLAN_JSON`` makes it in a process of its own, to be killed there."""
 
+import signal
 import sys
 
 from prefect import flow
@@ -44,4 +45,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
+    # A shell starts background jobs with SIGINT ignored, and this process would inherit that from the tests.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     main()
