@@ -50,25 +50,6 @@ def against_share_of_pairs(scores: pd.DataFrame, suite: str, metric: str) -> go.
     return titled(figure, f"{metric} against pairs seen", "share of the pairs seen, %", metric)
 
 
-def arms_compared(board: pd.DataFrame, metric: str) -> go.Figure:
-    """One metric of the leaderboard as a bar an arm with its 95 % interval."""
-    rows = board.dropna(subset=[metric]).sort_values(metric)
-    figure = go.Figure(
-        go.Bar(
-            x=rows[metric],
-            y=rows["arm"],
-            orientation="h",
-            error_x={
-                "type": "data",
-                "symmetric": False,
-                "array": rows[f"{metric}_high"] - rows[metric],
-                "arrayminus": rows[metric] - rows[f"{metric}_low"],
-            },
-        )
-    )
-    return titled(figure, metric, metric, "")
-
-
 def sweep_points(scores: pd.DataFrame, suite: str, metrics: Sequence[str], mark: str) -> pd.DataFrame:
     """Estimates of ``metrics`` at every point of every arm: columns ``arm``, ``at`` and mean, low, high a metric.
 

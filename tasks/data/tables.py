@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
 import pandas as pd
 import pyarrow as pa
@@ -39,8 +39,3 @@ def store_scores(scores: pd.DataFrame) -> Scores:
 def read_scores(ref: Scores) -> pd.DataFrame:
     """The table behind ``ref``."""
     return pd.read_parquet(Store().open(ref) / SCORES)
-
-
-def as_frame(rows: Sequence[Any]) -> pd.DataFrame:
-    """Rows as a data frame, messages left as they are."""
-    return pd.DataFrame([dict(row) for row in rows])

@@ -1,7 +1,6 @@
 """Best-of-n as a decoding arm: sample n, keep the one a reward prefers."""
 
 from itertools import groupby
-from math import log
 
 from tasks.data.tables import read_rows_of
 from tasks.engine.refs import CheckpointSeries, Samples
@@ -26,11 +25,3 @@ def choose_by_implicit_reward(samples: Samples, series: CheckpointSeries, model:
     for _, group in groupby(zip(rows, rewards, strict=True), key=lambda item: item[0]["prompt_id"]):
         chosen.append(max(group, key=lambda item: item[1])[0])
     return store_samples(chosen)
-
-
-def best_of_n_kl(n: int) -> float:
-    """log n - (n - 1) / n: an upper bound on the KL of best-of-n from what it samples, in nats.
-
-    Beirami et al. 2024 (arXiv 2401.01879): exact only where no two responses have the same reward or text.
-    """
-    return log(n) - (n - 1) / n

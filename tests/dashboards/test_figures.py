@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dashboards.figures import against_share_of_pairs, against_temperature, arms_compared, reward_kl_frontier
+from dashboards.figures import against_share_of_pairs, against_temperature, reward_kl_frontier
 from dashboards.report import html_report, interval
 from tasks.evaluation.leaderboard import leaderboard, with_win_rates
 
@@ -48,9 +48,8 @@ def test_the_page_needs_no_network_and_escapes_text(scores):
     verdicts = pd.DataFrame(
         [{"statement": "a < b", "outcome": "supported", "effect": 0.6, "low": 0.5, "high": 0.7, "paper_value": "61 %"}]
     )
-    page = html_report(
-        "DPO", verdicts, board, [reward_kl_frontier(scores, "gold"), arms_compared(board, "gold_reward")]
-    )
+    figures = [reward_kl_frontier(scores, "gold"), against_temperature(scores, "gold", "gold_reward")]
+    page = html_report("DPO", verdicts, board, figures)
     assert "a &lt; b" in page
     assert "0.6 [0.5, 0.7]" in page
     assert "<script src=" not in page
