@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from tasks.evaluation.metrics import metric_range
-from tasks.evaluation.statistics import estimate
+from tasks.evaluation.statistics.estimates import estimate
 
 TEMPLATE = "plotly_white"
 KL = "token_kl"

@@ -8,9 +8,9 @@ import pandas as pd
 
 from tasks.evaluation.frontier import matched_kl_gap
 from tasks.evaluation.metrics import metric_range
-from tasks.evaluation.noise import Values
 from tasks.evaluation.scores import align
-from tasks.evaluation.statistics import UNBOUNDED
+from tasks.evaluation.statistics.estimates import UNBOUNDED
+from tasks.evaluation.statistics.noise import Values
 
 
 @dataclass(frozen=True)

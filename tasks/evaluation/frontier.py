@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from tasks.engine.schema import UserError
-from tasks.evaluation.noise import Values
 from tasks.evaluation.scores import align
+from tasks.evaluation.statistics.noise import Values
 
 GRID = 33
 """Points at which two frontiers are compared across the KL range they share."""

@@ -6,7 +6,7 @@ import pandas as pd
 
 from tasks.evaluation.metrics import metric_range
 from tasks.evaluation.scores import align, concat_scores
-from tasks.evaluation.statistics import estimate
+from tasks.evaluation.statistics.estimates import estimate
 from tasks.evaluation.win_rate import win_rate_scores
 
 

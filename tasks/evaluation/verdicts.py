@@ -11,8 +11,8 @@ from statsmodels.stats.multitest import multipletests
 from tasks.engine.schema import UserError
 from tasks.evaluation.claims import Claim
 from tasks.evaluation.evidence import Measurement
-from tasks.evaluation.power import Settling, n_to_settle
-from tasks.evaluation.statistics import Estimate, estimate
+from tasks.evaluation.statistics.estimates import Estimate, estimate
+from tasks.evaluation.statistics.power import Settling, n_to_settle
 
 Outcome = Literal["supported", "refuted", "inconclusive"]
 

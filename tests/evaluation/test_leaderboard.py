@@ -3,7 +3,7 @@ import pytest
 
 from tasks.evaluation.leaderboard import leaderboard, with_win_rates
 from tasks.evaluation.scores import concat_scores, score_rows
-from tasks.evaluation.statistics import estimate
+from tasks.evaluation.statistics.estimates import estimate
 
 RNG = np.random.default_rng(0)
 VALUES = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from scipy import stats
 
-from tasks.evaluation.noise import Components, expected_noise
+from tasks.evaluation.statistics.noise import Components, expected_noise
 
 MOST_SEEDS = 1_000
 MOST_PROMPTS = 1_000_000

@@ -8,10 +8,10 @@ from hypothesis.extra.numpy import arrays
 from statsmodels.stats.proportion import proportion_confint
 
 from tasks.engine.schema import UserError
-from tasks.evaluation.intervals import Identical, Wilson
 from tasks.evaluation.metrics import METRICS, metric_range
-from tasks.evaluation.noise import Noise
-from tasks.evaluation.statistics import estimate
+from tasks.evaluation.statistics.estimates import estimate
+from tasks.evaluation.statistics.intervals import Identical, Wilson
+from tasks.evaluation.statistics.noise import Noise
 
 SLEEP = [1.2, 2.4, 1.3, 1.3, 0.0, 1.0, 1.8, 0.8, 4.6, 1.4]
 """Paired differences in hours of sleep, Student 1908."""

@@ -8,7 +8,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 from statsmodels.formula.api import ols
 
-from tasks.evaluation.noise import (
+from tasks.evaluation.statistics.estimates import estimate
+from tasks.evaluation.statistics.noise import (
     Components,
     Noise,
     expected_noise,
@@ -16,7 +17,6 @@ from tasks.evaluation.noise import (
     noise_of_mean,
     variance_components,
 )
-from tasks.evaluation.statistics import estimate
 
 BY_HAND = np.array([[1.0, 2.0, 3.0], [3.0, 4.0, 8.0]])
 

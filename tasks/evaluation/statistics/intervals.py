@@ -5,7 +5,7 @@ import math
 from dataclasses import dataclass
 from typing import Protocol
 
-from tasks.evaluation.noise import Noise
+from tasks.evaluation.statistics.noise import Noise
 
 
 class Interval(Protocol):

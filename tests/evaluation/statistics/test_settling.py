@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.power import TTestPower
 
-from tasks.evaluation.noise import Components, expected_noise, noise_of_mean
-from tasks.evaluation.power import n_to_settle
+from tasks.evaluation.statistics.noise import Components, expected_noise, noise_of_mean
+from tasks.evaluation.statistics.power import n_to_settle
 
 
 @pytest.mark.parametrize("effect", [0.2, 0.3, 0.5])

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from tasks.engine.schema import UserError
-from tasks.evaluation.intervals import Identical, Interval, Symmetric, Wilson
-from tasks.evaluation.noise import Components, Values, noise_of_mean, variance_components
+from tasks.evaluation.statistics.intervals import Identical, Interval, Symmetric, Wilson
+from tasks.evaluation.statistics.noise import Components, Values, noise_of_mean, variance_components
 
 UNBOUNDED = (-math.inf, math.inf)
 

@@ -1,0 +1,44 @@
+"""Metrics of sampled responses, in the tiny world and elsewhere."""
+
+from tasks.evaluation.metrics.metric import Metric, share
+
+METRICS = {
+    "gold_reward": Metric("Reward of the programmed gold scorer", "r*(x, y), y ~ pi(.|x)", "gold units", "higher"),
+    "proxy_reward": Metric("Reward of a learned reward model", "r(x, y), y ~ pi(.|x)", "reward units", "higher"),
+    "kl": Metric(
+        "Sampled divergence from the reference", "log pi(y|x) - log pi_ref(y|x), y ~ pi (k1)", "nats", "neither"
+    ),
+    "token_kl": Metric(
+        "Exact per-token divergence along a sampled response",
+        "sum_t KL(pi(.|x, y_<t) || pi_ref(.|x, y_<t)), y ~ pi",
+        "nats",
+        "neither",
+        0.0,
+    ),
+    "implicit_accuracy": share(
+        "The implicit reward ranks a held-out pair as its label does",
+        "1[log pi/pi_ref(chosen) > log pi/pi_ref(rejected)], 0.5 if equal",
+    ),
+    "margin": Metric(
+        "Implicit-reward margin of a held-out pair",
+        "beta (log pi/pi_ref(chosen) - log pi/pi_ref(rejected))",
+        "reward units",
+        "higher",
+    ),
+    "chosen_log_ratio": Metric(
+        "Implicit reward of a held-out chosen response over beta", "log pi(chosen) - log pi_ref(chosen)", "nats",
+        "neither",
+    ),
+    "response_tokens": Metric("Length of the response, EOS included", "|y|", "tokens", "neither", 0.0),
+    "response_characters": Metric("Length of the response", "characters of y", "characters", "neither", 0.0),
+    "finished": share("The response ended before the limit of tokens", "1[EOS or a stop string in y]"),
+    "win_rate": share("The policy's response beats the baseline's", "P(y beats y_baseline), a tie counts half"),
+    "lc_win_rate": share(
+        "Win rate with the effect of response length removed", "fitted P(win) with the length term set to 0"
+    ),
+    "accuracy": share("The answer is right", "1[a verifier accepts y]"),
+    "exact_match": share("The extracted answer equals the reference answer", "1[extract(y) = reference]"),
+    "well_formed": share("The response obeys the task's format", "1[y parses]"),
+    "distinct_1": share("Distinct words among the samples of a prompt", "|set of words| / |words|"),
+    "distinct_2": share("Distinct word pairs among the samples of a prompt", "|set of pairs| / |pairs|"),
+}  # fmt: skip

@@ -1,0 +1,1 @@
+"""The one place for statistics: intervals, resampling, fits and estimators."""
