@@ -20,21 +20,47 @@ CRON = {"smoke": "0 2 * * *", "laptop": "0 3 * * *", "gpu": "0 4 * * *", "cluste
 ASLEEP = frozenset({"gpu", "cluster"})
 """Scales whose nightly schedule waits to be switched on."""
 RUNS_AT_ONCE = 4
+EVALUATION = "benchmarks"
 
 
 def deployment_names() -> list[str]:
-    """``<paper>/<scale>`` of every deployment; imports no paper."""
+    """``<paper>/<scale>`` of every paper's deployments, and the one of evaluation; imports no paper."""
+    return [*paper_deployments(), f"evaluate/{EVALUATION}"]
+
+
+def paper_deployments() -> list[str]:
+    """``<paper>/<scale>`` of every paper's deployments."""
     return [f"{key}/{scale}" for key in PAPERS for scale in sections(key)]
 
 
 def build_deployments(switched: Mapping[str, bool]) -> list["RunnerDeployment"]:
-    """Every paper at every scale; ``switched`` says which nightly schedules are on, by deployment name."""
-    names = [name.split("/") for name in deployment_names()]
+    """Evaluation, and every paper at every scale; ``switched`` says which nightly schedules are on, by name."""
+    names = [name.split("/") for name in paper_deployments()]
     papers = {key: open_paper(key) for key in PAPERS}
     return [
-        build_deployment(papers[key], scale, switched.get(f"{key}/{scale}", scale not in ASLEEP))
-        for key, scale in names
+        *(
+            build_deployment(papers[key], scale, switched.get(f"{key}/{scale}", scale not in ASLEEP))
+            for key, scale in names
+        ),
+        build_evaluation(),
     ]
+
+
+def build_evaluation() -> "RunnerDeployment":
+    """``evaluate/benchmarks``: the flow of ``rlhf evaluate``, with the same settings as a form; no schedule."""
+    from prefect.deployments.runner import RunnerDeployment
+    from prefect.types.entrypoint import EntrypointType
+
+    from flows.evaluation.evaluate import EvaluateConfig, evaluate
+
+    return RunnerDeployment.from_flow(
+        evaluate,
+        name=EVALUATION,
+        parameters={"config": EvaluateConfig().model_dump(mode="json")},
+        description="Put a model, a served endpoint or a file of outputs through benchmarks.",
+        tags=["evaluation"],
+        entrypoint_type=EntrypointType.MODULE_PATH,
+    )
 
 
 def build_deployment(paper: "Paper", scale: str, nightly: bool) -> "RunnerDeployment":
@@ -82,7 +108,7 @@ def nightly_switches() -> dict[str, bool]:
 
     switches: dict[str, bool] = {}
     with get_client(sync_client=True) as client:
-        for name in deployment_names():
+        for name in paper_deployments():
             try:
                 known = client.read_deployment_by_name(name)
             except ObjectNotFound:

@@ -8,6 +8,7 @@ from pydantic import Field
 
 from tasks.engine.schema import Frozen
 from tasks.evaluation.claims import Claim
+from tasks.evaluation.suites.benchmarks import Benchmarks
 
 
 class PaperConfig(Frozen):
@@ -20,6 +21,7 @@ class PaperConfig(Frozen):
     seeds: list[Annotated[int, Field(ge=0, le=2**32 - 1)]] = Field(
         [0, 1, 2], min_length=1, max_length=100, description="One matched repetition of every arm a seed"
     )
+    benchmarks: Benchmarks = Field(Benchmarks(), description="Suites that every arm is put through as well")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from dashboards.report import html_report
 from tasks.engine.home import tracking_uri
 from tasks.engine.schema import Frozen
 from tasks.engine.session import Session
+from tasks.engine.tracking import CHECKPOINT_TAG
 from tasks.evaluation.claims import Claim
 from tasks.evaluation.collecting import Collected
 from tasks.evaluation.leaderboard import leaderboard, with_win_rates
@@ -58,6 +59,8 @@ def publish(session: Session, collected: Collected, claims: Sequence[Claim], sui
     failures = root_causes(session, collected.failures)
     root.tags({"failures": json.dumps(failures)})
     summarise_arms(session, scores, suites)
+    for label, checkpoint in collected.policies.items():
+        session.children[label].tracker.tags({CHECKPOINT_TAG: checkpoint.model_dump_json()})
     report = Report(
         paper=session.paper,
         leaderboard=records(boards),

@@ -1,7 +1,8 @@
-"""Running a paper's flow in this process: with the servers of ``rlhf up`` where they are up, alone otherwise."""
+"""Running a flow in this process: with the servers of ``rlhf up`` where they are up, alone otherwise."""
 
 import atexit
 import os
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -28,24 +29,36 @@ class Request:
     seeds: tuple[int, ...] = ()
     arms: tuple[str, ...] = ()
     data: str = ""
+    suites: tuple[str, ...] = ()
 
 
 def execute(request: Request) -> "Report":
-    """Run it and return what it found. Raises UserError for what the user can put right."""
-    server = api_server()
-    from flows.catalog import open_flow, open_paper
-    from flows.scales import load_config
+    """Run a paper and return what it found. Raises UserError for what the user can put right."""
 
-    paper = open_paper(request.paper)
-    config = load_config(paper, request.scale, request.overrides, request.seeds, request.arms, request.data)
-    flow = open_flow(paper)
+    def prepare() -> tuple[Any, Any]:
+        from flows.catalog import open_flow, open_paper
+        from flows.scales import load_config
+
+        paper = open_paper(request.paper)
+        config = load_config(
+            paper, request.scale, request.overrides, request.seeds, request.arms, request.data, request.suites
+        )
+        return open_flow(paper), config
+
+    return cast("Report", run_flow(prepare, f"{request.paper} {request.scale}"))
+
+
+def run_flow(prepare: Callable[[], tuple[Any, Any]], title: str) -> Any:
+    """Run the flow with the configuration that ``prepare`` returns; it imports both while the server starts."""
+    server = api_server()
+    flow, config = prepare()
     if server is not None:
         server.wait()
     with ExitStack() as stack:
         if server is not None:
             stack.enter_context(_without_heartbeat())
-        stack.enter_context(progress_bars(f"{paper.key} {request.scale}"))
-        return cast("Report", flow(config))
+        stack.enter_context(progress_bars(title))
+        return flow(config)
 
 
 def api_server() -> Server | None:

@@ -9,6 +9,7 @@ from flows.cli.output import grid, messages, results
 from flows.cli.verdicts import verdict_table
 
 if TYPE_CHECKING:
+    from flows.evaluation.report import EvaluationReport
     from flows.report import Report
 
 CELL = 13
@@ -46,7 +47,7 @@ def leaderboard_table(rows: Sequence[Mapping[str, Any]], title: str, width: int)
     return table
 
 
-def where(report: "Report") -> str:
+def where(report: "Report | EvaluationReport") -> str:
     """How to open the run in MLflow."""
     page = f"/#/experiments/{report.experiment_id}/runs/{report.mlflow_run_id}"
     if report.mlflow_uri.startswith("http"):

@@ -1,19 +1,15 @@
 """``rlhf run``."""
 
-import os
-import signal
-import sys
-import threading
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
-from flows.cli.output import print_json, say_error
+from flows.cli.interrupting import interruptible
+from flows.cli.output import print_json
 from tasks.engine.home import check_home
 from tasks.engine.schema import UserError
 
-SOME_FAILED, INTERRUPTED = 3, 130
-PATIENCE_SECONDS = 10.0
+SOME_FAILED = 3
 
 
 def run_paper(
@@ -22,6 +18,9 @@ def run_paper(
     seeds: Annotated[str, typer.Option(help="Seeds, e.g. 0,1,2.")] = "",
     arms: Annotated[str, typer.Option(help="Arms to compare, e.g. sft,dpo; `rlhf show` names them.")] = "",
     data: Annotated[str, typer.Option(help="Real data: a file, a folder, a glob or a Hub id.")] = "",
+    suites: Annotated[
+        str, typer.Option(help="Benchmarks to put every arm through as well, e.g. tiny_alpaca_eval,gsm8k.")
+    ] = "",
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="path=value, e.g. policy.beta=0.05; as often as you like.")
     ] = None,
@@ -34,14 +33,11 @@ def run_paper(
 
     find_entry(paper)
     section_of(paper, scale)
-    request = Request(paper, scale, tuple(settings or ()), _numbers(seeds), _names(arms), data)
+    request = Request(
+        paper, scale, tuple(settings or ()), numbers_in(seeds), names_in(arms), data, names_in(suites)
+    )  # fmt: skip
     check_home()
-    for signum in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(signum, _interrupt)
-    try:
-        report = execute(request)
-    except KeyboardInterrupt:
-        _leave_now()
+    report = interruptible(lambda: execute(request))
     if as_json:
         print_json(report.model_dump(mode="json"))
     else:
@@ -52,30 +48,14 @@ def run_paper(
         raise typer.Exit(SOME_FAILED)
 
 
-def _names(text: str) -> tuple[str, ...]:
+def names_in(text: str) -> tuple[str, ...]:
+    """Names between commas."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _numbers(text: str) -> tuple[int, ...]:
+def numbers_in(text: str) -> tuple[int, ...]:
+    """Whole numbers between commas. Raises UserError if there is anything else."""
     try:
-        return tuple(int(name) for name in _names(text))
+        return tuple(int(name) for name in names_in(text))
     except ValueError as error:
         raise UserError(f"--seeds {text}: write whole numbers with commas, e.g. --seeds 0,1,2") from error
-
-
-def _interrupt(signum: int, frame: object) -> NoReturn:
-    """End stages and close tracked runs in order, but not for long; the second time, leave at once."""
-    for again in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(again, lambda *_: _leave_now())
-    last_call = threading.Timer(PATIENCE_SECONDS, _leave_now)
-    last_call.daemon = True
-    last_call.start()
-    raise KeyboardInterrupt
-
-
-def _leave_now() -> NoReturn:
-    """Exit without waiting for threads; stages and servers end with this process, and checkpoints are whole."""
-    say_error("interrupted; the same command resumes")
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(INTERRUPTED)

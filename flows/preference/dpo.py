@@ -8,7 +8,7 @@ from pydantic import Field
 
 from flows.paper import Paper
 from flows.preference.dpo_claims import ARMS, GOLD, PAIRS, claims_on_pairs, claims_with_gold
-from flows.preference.matched import Matched, PreferenceConfig, share_inputs
+from flows.preference.matched import Matched, PreferenceConfig, benchmark, share_inputs
 from flows.report import Report, publish
 from tasks.engine.refs import Checkpoint, CheckpointSeries
 from tasks.engine.session import arm, paper_run
@@ -70,7 +70,7 @@ def dpo(config: DPOConfig = DPOConfig()) -> Report:
     tags = {"family": "preference", "scale": config.scale, "scenario": scenario}
     with paper_run("dpo", config, tags, f"dpo-{config.scale}") as session:
         pending = [scores for shared in share_inputs(config) for scores in compare_arms(config, shared)]
-        return publish(session, collect("dpo", pending), claims_of(config), [GOLD, PAIRS])
+        return publish(session, collect("dpo", pending), claims_of(config), [GOLD, PAIRS, *config.benchmarks.suites])
 
 
 def compare_arms(config: DPOConfig, shared: Matched) -> list[Pending]:
@@ -125,7 +125,12 @@ def measure_baselines(config: DPOConfig, shared: Matched) -> list[Pending]:
         curve = measure_curve(config, shared, "sft", shared.sft)
     with arm("demonstrations", seed):
         demonstrated = measure_demonstrations.submit(shared.evaluation)
-    return [Pending("sft", seed, GOLD, at_one), *curve, Pending("demonstrations", seed, GOLD, demonstrated)]
+    return [
+        Pending("sft", seed, GOLD, at_one, shared.sft),
+        *curve,
+        *benchmark(config, shared, "sft", shared.sft),
+        Pending("demonstrations", seed, GOLD, demonstrated),
+    ]
 
 
 def measure_curve(
@@ -148,7 +153,9 @@ def measure_trained(
     seed, settings = shared.seed, config.evaluation
     with arm(name, seed):
         frontier = measure_series.submit(series, shared.sft, shared.evaluation, settings.decoding, config.model, seed)
-        pending = [Pending(name, seed, GOLD, frontier)]
+        pending = [Pending(name, seed, GOLD, frontier, series)]
+        if name in ARMS:
+            pending += benchmark(config, shared, name, series)
         if name in PAPER_METHODS:
             pending += measure_curve(config, shared, name, series)
         if name in ARMS:

@@ -7,6 +7,7 @@ from typing import Any
 from prefect.futures import PrefectFuture
 from pydantic import Field
 
+from flows.evaluation.scoring import submit_scoring
 from flows.paper import PaperConfig
 from tasks.data.identity import identify_model, identify_source
 from tasks.data.source import DataSource
@@ -21,7 +22,11 @@ from tasks.data.stages import (
 from tasks.data.world import TinyWorld
 from tasks.engine.refs import Checkpoint, DatasetRef, LogProbs
 from tasks.engine.session import arm
+from tasks.evaluation.collecting import Pending
+from tasks.evaluation.judges.choosing import judge_for
 from tasks.evaluation.settings import Evaluation
+from tasks.evaluation.stages import answer_with_policy
+from tasks.evaluation.subjects.reading import identify_suite
 from tasks.models.config import ModelConfig
 from tasks.models.stages import sample_responses, score_pairs
 from tasks.policy.optimisation import ByteVocabulary, PreferenceTraining, Pretraining, SupervisedTraining
@@ -60,8 +65,11 @@ class Matched:
 def share_inputs(config: PreferenceConfig) -> list[Matched]:
     """Prepare, once a seed, what the arms share: from real data where a path is given, else from the tiny world.
 
-    Raises UserError before any training if the data or the model cannot be read.
+    Raises UserError before any training if the data, the model or a benchmark's files cannot be read.
     """
+    for suite in config.benchmarks.chosen():
+        suite.files()
+        judge_for(config.benchmarks.judge, suite, annotated=False)
     prepare = share_real_data(config) if config.data.path else share_tiny_world(config)
     return [prepare(seed) for seed in config.seeds]
 
@@ -115,3 +123,21 @@ def sampled_pairs(
     decoding = config.evaluation.decoding.model_copy(update={"temperature": 1.0, "top_p": 1.0})
     samples = sample_responses.submit(policy, prompts, decoding, 2, config.model, seed)
     return label_preferences.submit(samples, config.world, seed)
+
+
+def benchmark(
+    config: PreferenceConfig, shared: Matched, name: str, policy: PrefectFuture[Checkpoint] | PrefectFuture[Any]
+) -> list[Pending]:
+    """An arm's policy through the benchmarks that were asked for; rewards of pairs are log-ratios to the SFT model."""
+    settings, seed = config.benchmarks, shared.seed
+    pending = []
+    for suite in settings.chosen():
+        content = identify_suite(suite)
+        judge = judge_for(settings.judge, suite, annotated=False)
+        with arm(name, seed):
+            answers = answer_with_policy.submit(
+                suite, content, policy, [shared.sft], settings.decoding, config.model, seed
+            )
+            scores = submit_scoring(suite, content, answers, judge, [])
+        pending.append(Pending(name, seed, suite.name, scores))
+    return pending

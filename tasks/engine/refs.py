@@ -74,6 +74,13 @@ class Scores(Ref):
     rows: int = 0
 
 
+class Answers(Ref):
+    """A model's answers to a suite's questions, stored as Parquet."""
+
+    kind: Literal["answers"] = "answers"
+    rows: int = 0
+
+
 class CheckpointSeries(Frozen):
     """Checkpoints of one training run, in the order of their optimiser steps; the last one is final."""
 
@@ -84,6 +91,12 @@ class CheckpointSeries(Frozen):
     def final(self) -> Checkpoint:
         """The checkpoint after the last optimiser step."""
         return self.checkpoints[-1]
+
+
+def checkpoint_in(result: object) -> Checkpoint | None:
+    """The checkpoint that a stage's result is, or that its series ends with."""
+    final = result.final if isinstance(result, CheckpointSeries) else result
+    return final if isinstance(final, Checkpoint) else None
 
 
 class PreferenceData(Frozen):

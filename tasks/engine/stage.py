@@ -15,8 +15,9 @@ from tasks.engine.home import home
 from tasks.engine.launch import Cancelled, WorkerLost
 from tasks.engine.locks import core_count
 from tasks.engine.progress import StageProgress
+from tasks.engine.refs import checkpoint_in
 from tasks.engine.session import Session, TrackedRun, current_parent, current_session
-from tasks.engine.tracking import Tracker, flatten, new_key
+from tasks.engine.tracking import CHECKPOINT_TAG, Tracker, flatten, new_key
 from tasks.engine.worker import decode, encode
 
 R = TypeVar("R")
@@ -89,6 +90,9 @@ def _launch(function: Callable[..., R], arguments: dict[str, Any], threads: int)
     try:
         result: R = decode(session.launcher.run(work, request, threads, open_run, progress.poll))
         progress.poll()
+        made = checkpoint_in(result)
+        if made is not None and tracker.opened:
+            tracker.tags({CHECKPOINT_TAG: made.model_dump_json()})
         status = "FINISHED"
         parent.failures.pop(key, None)
         return result

@@ -19,6 +19,8 @@ from tasks.engine.refs import DatasetRef
 from tasks.engine.spool import Spool
 
 PROGRESS_SECONDS = 0.4
+CHECKPOINT_TAG = "checkpoint"
+"""Tag of a run that made a checkpoint: its reference as JSON, so that the run's id is enough to find the weights."""
 
 
 def now_ms() -> int:

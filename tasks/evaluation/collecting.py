@@ -1,13 +1,14 @@
 """From the scores of single stages to one tidy table: the only place where arms and seeds get their names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 from prefect.futures import PrefectFuture
 
 from tasks.data.tables import read_scores
-from tasks.engine.refs import Scores
+from tasks.engine.refs import Checkpoint, Scores, checkpoint_in
 from tasks.engine.schema import UserError
 from tasks.evaluation.scores import concat_scores
 
@@ -20,14 +21,17 @@ class Pending:
     seed: int
     suite: str
     scores: PrefectFuture[Scores]
+    policy: PrefectFuture[Any] | None = None
+    """The checkpoint, or series of them, that was measured: what the arm has trained."""
 
 
 @dataclass(frozen=True)
 class Collected:
-    """All scores of a run, and what went wrong by ``arm seed``."""
+    """All scores of a run, what went wrong by ``arm seed``, and what each ``arm seed`` has trained."""
 
     scores: pd.DataFrame
     failures: dict[str, str]
+    policies: dict[str, Checkpoint] = field(default_factory=dict)
 
 
 def collect(paper: str, pending: Sequence[Pending]) -> Collected:
@@ -39,8 +43,12 @@ def collect(paper: str, pending: Sequence[Pending]) -> Collected:
     """
     frames: list[pd.DataFrame] = []
     failures: dict[str, str] = {}
+    policies: dict[str, Checkpoint] = {}
     for one in pending:
         one.scores.wait()
+        if one.policy is not None and one.policy.state.is_completed():
+            trained = checkpoint_in(one.policy.result())
+            policies |= {f"{one.arm}-s{one.seed}": trained} if trained else {}
         if one.scores.state.is_completed():
             frames.append(named(read_scores(one.scores.result()), paper, one.arm, one.seed, one.suite))
         else:
@@ -48,7 +56,7 @@ def collect(paper: str, pending: Sequence[Pending]) -> Collected:
     if not frames:
         label, why = next(iter(failures.items()), ("", "no arm was asked for"))
         raise UserError(f"no arm has scores; first {label}: {why}")
-    return Collected(concat_scores(frames), failures)
+    return Collected(concat_scores(frames), failures, policies)
 
 
 def named(table: pd.DataFrame, paper: str, arm: str, seed: int, suite: str) -> pd.DataFrame:

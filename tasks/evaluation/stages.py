@@ -1,7 +1,10 @@
 """Evaluation as Prefect tasks."""
 
-from tasks.engine.refs import Checkpoint, CheckpointSeries, DatasetRef, LogProbs, Samples, Scores
-from tasks.engine.stage import stage
+from tasks.engine.refs import Answers, Checkpoint, CheckpointSeries, DatasetRef, LogProbs, Samples, Scores
+from tasks.engine.stage import ALL_CORES, stage
+from tasks.evaluation.judges.settings import JudgeSettings
+from tasks.evaluation.subjects.outputs import OutputsFile
+from tasks.evaluation.suites.suite import Suite
 from tasks.models.config import ModelConfig
 from tasks.models.decoding import Decoding
 
@@ -84,3 +87,54 @@ def choose_by_implicit_reward(samples: Samples, series: CheckpointSeries, model:
     from tasks.evaluation import best_of_n
 
     return best_of_n.choose_by_implicit_reward(samples, series, model)
+
+
+@stage(cores=ALL_CORES)
+def answer_with_policy(
+    suite: Suite,
+    content: str,
+    policy: Checkpoint | CheckpointSeries,
+    references: list[Checkpoint],
+    decoding: Decoding,
+    model: ModelConfig,
+    seed: int,
+) -> Answers:
+    """A suite's questions, whose files have the digest ``content``, put to a checkpoint (of a series, the last)."""
+    from tasks.evaluation import answering
+
+    final = policy.final if isinstance(policy, CheckpointSeries) else policy
+    return answering.answer_with_policy(suite, final, references, decoding, model, seed)
+
+
+@stage()
+def answer_by_endpoint(suite: Suite, content: str, endpoint: JudgeSettings, decoding: Decoding, seed: int) -> Answers:
+    """A suite's questions put to a model that an endpoint serves."""
+    from tasks.evaluation import answering
+
+    return answering.answer_by_endpoint(suite, endpoint, decoding, seed)
+
+
+@stage()
+def answer_from_outputs(suite: Suite, content: str, outputs: OutputsFile) -> Answers:
+    """A suite's questions answered by a file of outputs."""
+    from tasks.evaluation import answering
+
+    return answering.answer_from_outputs(suite, outputs)
+
+
+@stage()
+def score_answers(
+    suite: Suite, content: str, answers: Answers, judge: JudgeSettings, judge_content: str, recorded: list[OutputsFile]
+) -> Scores:
+    """What a suite makes of the answers, with a judge where it needs one."""
+    from tasks.evaluation import scoring
+
+    return scoring.score_answers(suite, answers, judge, recorded)
+
+
+@stage(cores=ALL_CORES)
+def run_answers(suite: Suite, content: str, answers: Answers, judge: JudgeSettings) -> Scores:
+    """The same for a suite that runs the answers as programs: with every core, so that none has to wait for one."""
+    from tasks.evaluation import scoring
+
+    return scoring.score_answers(suite, answers, judge, [])

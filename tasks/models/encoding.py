@@ -42,6 +42,23 @@ def encode_prompt(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message
     return list(ids)
 
 
+def encode_text(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
+    """Ids of raw text to continue, with BOS where the tokenizer puts one, never with EOS at the end; at least one id.
+
+    Empty text is BOS alone, or EOS where the tokenizer has no BOS (as in lm-evaluation-harness).
+
+    Raises:
+        UserError: the text is empty and the tokenizer has neither BOS nor EOS.
+    """
+    ids = list(tokenizer(text)["input_ids"])
+    while ids and ids[-1] == tokenizer.eos_token_id:
+        ids.pop()
+    opening = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    if not ids and opening is None:
+        raise UserError(f"tokenizer {tokenizer.name_or_path} has neither bos_token nor eos_token to begin a text with")
+    return ids or [opening]
+
+
 def encode_response(tokenizer: PreTrainedTokenizerBase, text: str, eos: bool = True) -> list[int]:
     """Ids of a response without any prompt, closed by EOS unless it was cut off (``eos=False``).
 

@@ -22,6 +22,9 @@ from tasks.engine.schema import UserError
 from tasks.models.log_probs import label_log_probs
 from tasks.models.parts import Scorable, causal_lm, context_length, evaluating, real_logits, run_body
 
+STOP_STEPS = 8
+"""Tokens between two looks for stop strings: looking means decoding every row."""
+
 
 class Sampled(NamedTuple):
     """One response: token ids (EOS included when it came), whether it ended, and its log-probability in nats.
@@ -45,8 +48,12 @@ class Sampler(Protocol):
         max_new_tokens: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
+        stop: Sequence[str] = (),
     ) -> list[Sampled]:
-        """Continue each prompt (token ids) with its own seed; temperature 0 takes the likeliest token."""
+        """Continue each prompt (token ids) with its own seed; temperature 0 takes the likeliest token.
+
+        A response whose text holds one of ``stop`` has ended; tokens from there on may be among its ids.
+        """
         ...
 
 
@@ -80,6 +87,7 @@ class InProcessSampler:
         max_new_tokens: int,
         temperature: float = 1.0,
         top_p: float = 1.0,
+        stop: Sequence[str] = (),
     ) -> list[Sampled]:
         """Continue each prompt; see ``Sampler``.
 
@@ -96,12 +104,13 @@ class InProcessSampler:
         order = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), prompts[row], row))
         ends = end_token_ids(self.model, self.tokenizer)
         draw = partial(draw_tokens, temperature=temperature, top_p=top_p)
+        stopped = partial(holds_any, tokenizer=self.tokenizer, stop=stop) if stop else None
         sampled: dict[int, Sampled] = {}
         with evaluating(self.model):
             for start in range(0, len(order), self.batch_rows):
                 rows = order[start : start + self.batch_rows]
                 uniforms = np.stack([_uniforms(seeds[row], max_new_tokens) for row in rows])
-                drawn = _continue(self.model, [prompts[row] for row in rows], uniforms, ends, draw)
+                drawn = _continue(self.model, [prompts[row] for row in rows], uniforms, ends, draw, stopped)
                 sampled |= zip(rows, drawn, strict=True)
         return [sampled[row] for row in range(len(prompts))]
 
@@ -119,6 +128,12 @@ def draw_tokens(logits: Tensor, uniforms: Tensor, temperature: float, top_p: flo
     ranked, tokens = probabilities.sort(dim=-1, descending=True, stable=True)
     nucleus = ranked * (ranked.cumsum(-1) - ranked < top_p)
     return tokens.gather(-1, _invert(nucleus, uniforms)[:, None]).squeeze(-1)
+
+
+def holds_any(rows: Sequence[Sequence[int]], tokenizer: PreTrainedTokenizerBase, stop: Sequence[str]) -> list[bool]:
+    """Whether the text of each row of ids holds one of the strings ``stop``."""
+    texts = tokenizer.batch_decode(rows, skip_special_tokens=True, clean_up_tokenization_spaces=False)
+    return [any(mark in text for mark in stop) for text in texts]
 
 
 def _invert(weights: Tensor, uniforms: Tensor) -> Tensor:
@@ -147,8 +162,12 @@ def _continue(
     uniforms: npt.NDArray[np.float64],
     ends: list[int],
     draw: Callable[[Tensor, Tensor], Tensor],
+    stopped: Callable[[list[list[int]]], list[bool]] | None = None,
 ) -> list[Sampled]:
-    """Sample one batch. An ended row runs on until an eighth of the rows have; what it adds is cut off."""
+    """Sample one batch. An ended row runs on until an eighth of the rows have; what it adds is cut off.
+
+    Stop strings are looked for every ``STOP_STEPS`` tokens: what follows one is for the caller to cut off.
+    """
     decoder = _Decoder(model)
     device = decoder.device
     chances, stops = torch.from_numpy(uniforms).to(device), torch.tensor(ends, device=device)
@@ -156,12 +175,17 @@ def _continue(
     log_probs = torch.zeros(uniforms.shape, device=device)
     live = torch.arange(len(prompts), device=device)
     ended = torch.zeros(len(prompts), dtype=torch.bool, device=device)
+    halted: dict[int, int] = {}
     hidden = decoder.encode(prompts)
     for step in range(uniforms.shape[1]):
         logits = real_logits(model, hidden)
         tokens = draw(logits, chances[live, step])
         ids[live, step], log_probs[live, step] = tokens, label_log_probs(logits, tokens)
         ended |= torch.isin(tokens, stops)
+        if stopped and (step + 1) % STOP_STEPS == 0:
+            held = torch.tensor(stopped(ids[live, : step + 1].tolist()), device=device)
+            halted |= dict.fromkeys(live[held & ~ended].tolist(), step + 1)
+            ended |= held
         finished = int(ended.sum())
         if finished == len(live) or step + 1 == uniforms.shape[1]:
             break
@@ -171,11 +195,13 @@ def _continue(
             live, ended, tokens = live[kept], ended[kept], tokens[kept]
         hidden = decoder.advance(tokens)
     rows = zip(ids.tolist(), log_probs.cpu().double(), strict=True)
-    return [_cut(row, scores, ends) for row, scores in rows]
+    return [_cut(row, scores, ends, halted.get(place)) for place, (row, scores) in enumerate(rows)]
 
 
-def _cut(ids: list[int], log_probs: Tensor, ends: list[int]) -> Sampled:
-    length = next((place for place, token in enumerate(ids, start=1) if token in ends), None)
+def _cut(ids: list[int], log_probs: Tensor, ends: list[int], halted: int | None) -> Sampled:
+    """A row up to its end token, or up to where its text was found to hold a stop string."""
+    places = [place for place, token in enumerate(ids, start=1) if token in ends][:1]
+    length = min([*places, *([halted] if halted else [])], default=None)
     return Sampled(ids[:length], length is not None, float(log_probs[:length].sum()))
 
 

@@ -8,18 +8,31 @@ from prefect.utilities.callables import parameter_schema
 from prefect.utilities.schema_tools import validate
 
 from flows.catalog import PAPERS, open_flow, open_paper
-from flows.deployments import build_deployments, deployment_names
+from flows.deployments import build_deployments, deployment_names, paper_deployments
+from flows.evaluation.configuring import evaluation_config
+from flows.evaluation.evaluate import evaluate
 from flows.scales import load_config
 
 DEPLOYMENTS = {f"{one.flow_name}/{one.name}": one for one in build_deployments({})}
+PAPER_DEPLOYMENTS = paper_deployments()
+
+
+def flow_of(key: str) -> Any:
+    return evaluate if key == "evaluate" else open_flow(open_paper(key))
 
 
 def test_every_paper_has_a_deployment_for_every_scale() -> None:
     assert list(DEPLOYMENTS) == deployment_names()
-    assert {"dpo/smoke", "dpo/laptop", "dpo/gpu"} <= set(DEPLOYMENTS)
+    assert {"dpo/smoke", "dpo/laptop", "dpo/gpu", "evaluate/benchmarks"} <= set(DEPLOYMENTS)
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS)
+def test_evaluation_opens_with_what_the_command_line_takes_for_granted() -> None:
+    deployment = DEPLOYMENTS["evaluate/benchmarks"]
+    assert deployment.parameters["config"] == evaluation_config({}).model_dump(mode="json")
+    assert not deployment.schedules
+
+
+@pytest.mark.parametrize("name", PAPER_DEPLOYMENTS)
 def test_a_deployment_runs_what_the_command_line_runs(name: str) -> None:
     deployment, (key, scale) = DEPLOYMENTS[name], name.split("/")
     paper = open_paper(key)
@@ -30,11 +43,11 @@ def test_a_deployment_runs_what_the_command_line_runs(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_the_form_opens_with_values_that_it_accepts(name: str) -> None:
-    schema = parameter_schema(open_flow(open_paper(name.split("/", maxsplit=1)[0]))).model_dump_for_openapi()
+    schema = parameter_schema(flow_of(name.split("/", maxsplit=1)[0])).model_dump_for_openapi()
     validate(DEPLOYMENTS[name].parameters, schema, raise_on_error=True, ignore_required=False)
 
 
-@pytest.mark.parametrize("name", DEPLOYMENTS)
+@pytest.mark.parametrize("name", PAPER_DEPLOYMENTS)
 def test_nightly_runs_never_queue_and_gpu_sleeps(name: str) -> None:
     deployment = DEPLOYMENTS[name]
     assert [(one.slug, one.active) for one in deployment.schedules or []] == [("nightly", not name.endswith("/gpu"))]
@@ -49,9 +62,9 @@ def test_a_nightly_schedule_stays_as_somebody_set_it() -> None:
     assert active(switched["dpo/laptop"]) is True
 
 
-@pytest.mark.parametrize("key", PAPERS)
+@pytest.mark.parametrize("key", [*PAPERS, "evaluate"])
 def test_the_form_shows_every_field_well(key: str) -> None:
-    schema = parameter_schema(open_flow(open_paper(key))).model_dump_for_openapi()
+    schema = parameter_schema(flow_of(key)).model_dump_for_openapi()
     fields = list(form_fields(schema))
     assert len(fields) > 5
     for path, field in fields:

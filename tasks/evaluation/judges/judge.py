@@ -21,7 +21,11 @@ class Comparison:
     reference: str = ""
     first_turns: Sequence[str] = ()
     second_turns: Sequence[str] = ()
-    """Earlier responses of each side, where the conversation has several turns."""
+    """Earlier responses of each side, where the conversation has several turns: ``prompt`` then holds the user's
+    turns, and the i-th of these comes after the i-th of them (``conversation``)."""
+    first_finished: bool = True
+    second_finished: bool = True
+    """Whether each response ended by itself; the gold reward takes its price off one that was cut off."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,9 @@ class Grading:
     family: str = ""
     reference: str = ""
     earlier: Sequence[str] = ()
-    """Earlier responses of a conversation of several turns."""
+    """Earlier responses of a conversation of several turns, placed as those of a ``Comparison`` are."""
+    finished: bool = True
+    """Whether the response ended by itself."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,18 @@ class Grade:
     value: float | None
     """In the template's scale; None where no grade could be read."""
     text: str = ""
+
+
+def conversation(prompt: Sequence[Message], earlier: Sequence[str]) -> list[Message]:
+    """``prompt`` with the ``earlier`` responses put in: one wherever a user turn follows a user turn, in order."""
+    rest = iter(earlier)
+    told: list[Message] = []
+    for message in prompt:
+        follows = told and told[-1]["role"] == message["role"] == "user"
+        if follows and (response := next(rest, None)) is not None:
+            told.append(Message(role="assistant", content=response))
+        told.append(message)
+    return told
 
 
 @dataclass(frozen=True)
@@ -123,10 +141,20 @@ class Judge(Protocol):
     the judge stopped half-way; what it has said by then is kept, and the same call goes on from there.
     """
 
-    name: str
-    version: str
-    """Which weights, which reward, which endpoint's model: part of a score's identity."""
-    kind: Literal["none", "reward", "chat", "recorded"]
+    @property
+    def name(self) -> str:
+        """Who judges: part of a score's identity."""
+        ...
+
+    @property
+    def version(self) -> str:
+        """Which weights, which reward, which endpoint's model: part of a score's identity."""
+        ...
+
+    @property
+    def kind(self) -> Literal["none", "reward", "chat", "recorded"]:
+        """How it comes to its verdicts."""
+        ...
 
     def compare(self, comparisons: Sequence[Comparison], template: PairTemplate) -> list[Verdict]:
         """One verdict a comparison; a judge with a reward ignores the template."""

@@ -32,14 +32,19 @@ class Question:
     max_new_tokens: int | None = None
     """None: as the evaluation decodes."""
     samples: int = 1
+    by_reward: bool = False
+    """Candidates are ranked by a reward: a policy with a reference answers with log-ratios, and not with log pi."""
     aliases: Sequence[str] = ()
     """Other names under which a file of outputs may hold the answer (a row number, the bare question)."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a model answered: ``responses``, one a sample, or ``scores``, one a candidate (log pi summed over tokens,
-    EOS not included, in nats; of a reward model its reward)."""
+    """What a model answered: ``responses``, one a sample, or ``scores``, one a candidate.
+
+    A score is log pi summed over the candidate's tokens, in nats; EOS is among them where the prompt is a conversation,
+    and is not where it is raw text. Of a reward model it is its reward.
+    """
 
     prompt_id: str
     responses: Sequence[str] = ()
@@ -88,6 +93,11 @@ class Evaluated:
 class SuiteSettings(Frozen):
     """The settings that every suite has; a suite adds its own."""
 
+    runs_code: ClassVar[bool] = False
+    """Whether scoring runs programs, and so wants every core."""
+    usual_judge: ClassVar[Literal["none", "gold"]] = "none"
+    """The judge where none is named: a suite of the tiny world has its gold reward."""
+
     data: str = Field(
         "", max_length=4000, description="The suite's file or a folder with it; empty: the evaluation's data folder, "
         "then the Hub",
@@ -100,6 +110,8 @@ class Suite(Protocol):
 
     name: ClassVar[str]
     needs_judge: ClassVar[Literal["no", "compares", "grades"]]
+    runs_code: ClassVar[bool]
+    usual_judge: ClassVar[Literal["none", "gold"]]
     data: str
     limit: int
 

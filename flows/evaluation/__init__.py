@@ -1,0 +1,1 @@
+"""Putting one model through the benchmarks."""

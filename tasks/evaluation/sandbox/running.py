@@ -1,0 +1,103 @@
+"""Checks programs, several at a time, each in sandboxes of its own."""
+
+import os
+import select
+import socket
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+
+from tasks.engine.schema import UserError
+from tasks.evaluation.sandbox.inside.checker import FAILED, PASSED, STARTED
+from tasks.evaluation.sandbox.inside.codec import TooLarge
+from tasks.evaluation.sandbox.isolation import require_isolation
+from tasks.evaluation.sandbox.limits import Limits
+from tasks.evaluation.sandbox.programs import Outcome, Program
+from tasks.evaluation.sandbox.sandboxed import Sandboxed
+
+WATCH_SECONDS = 0.02
+MODES = ("rb", "wb")
+START_SECONDS = 60.0
+"""Longest start of two sandboxes; a machine that takes longer is too busy to time anything."""
+
+
+def run_programs(programs: Sequence[Program], limits: Limits, workers: int = 0) -> list[Outcome]:
+    """Check every program; outcomes in the order of ``programs``.
+
+    A program and its test run in two sandboxes, and only the test's side can write the verdict: whatever the program
+    does to its own interpreter, it can but answer calls (rightly or wrongly), answer none, or end.
+
+    Args:
+        programs: What to check.
+        limits: Of each program.
+        workers: Programs at a time; 0: one a core.
+
+    Raises:
+        UserError: sandboxes cannot be started here, with what to do about it.
+    """
+    require_isolation(limits)
+    with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
+        return list(pool.map(lambda program: run_program(program, limits), programs))
+
+
+def run_program(program: Program, limits: Limits) -> Outcome:
+    """Check one program. Raises UserError if its sandboxes could not be started."""
+    job = {"source": program.source, "names": list(program.names)}
+    test = {"setup": program.setup, "test": program.test, "names": list(program.names)}
+    with ExitStack() as stack:
+        ours, theirs = map(stack.enter_context, socket.socketpair())
+        verdict, verdict_end = [stack.enter_context(os.fdopen(end, mode, 0)) for end, mode in zip(os.pipe(), MODES)]
+        try:
+            candidate = stack.enter_context(Sandboxed("candidate", job, limits, (theirs.fileno(),)))
+            checking = (ours.fileno(), verdict_end.fileno())
+            checker = stack.enter_context(Sandboxed("checker", test, limits, checking))
+        except TooLarge as error:
+            return Outcome(program.sample_id, False, f"the program or its test is {error}", 0.0)
+        for end in (ours, theirs, verdict_end):
+            end.close()
+        reason, seconds = watch(verdict.fileno(), candidate, checker, limits)
+        if not reason:
+            raise UserError(
+                f"{program.sample_id}: its sandbox did not start ({candidate.said() or checker.said() or 'no message'});"
+                " check the limits of memory and processes, and whether this machine has any left"
+            )
+    return Outcome(program.sample_id, reason == "passed", reason, seconds)
+
+
+def watch(verdict: int, candidate: Sandboxed, checker: Sandboxed, limits: Limits) -> tuple[str, float]:
+    """Wait for the verdict of the checker's pipe, a limit or the end of time.
+
+    Returns:
+        ``passed`` or why not, and the seconds since the program's start; an empty reason if it never started.
+    """
+    poll = select.poll()
+    poll.register(verdict, select.POLLIN)
+    said, started, deadline = b"", 0.0, time.monotonic() + START_SECONDS
+    while (now := time.monotonic()) < deadline:
+        ended = False
+        if poll.poll(1000 * min(WATCH_SECONDS, deadline - now)):
+            received = os.read(verdict, 4096)
+            said, ended = said + received, not received
+        now = time.monotonic()
+        if not started and said.startswith(STARTED + b"\n"):
+            started, deadline = now, now + limits.wall_seconds
+        if reason := final_reason(said):
+            return reason, now - started
+        if not started and (ended or said):
+            return "", 0.0
+        if ended:
+            return "the check ended without a verdict", now - started
+        if started and (overuse := candidate.overuse() or checker.overuse()):
+            return overuse, now - started
+    return (f"timed out after {limits.wall_seconds:g} s", limits.wall_seconds) if started else ("", 0.0)
+
+
+def final_reason(said: bytes) -> str:
+    """The verdict among the events that the checker has written so far; empty if there is none yet."""
+    events = said.split(b"\n")[:-1]
+    if events == [STARTED, PASSED]:
+        return "passed"
+    if len(events) == 2 and events[0] == STARTED and events[1].startswith(FAILED):
+        return events[1][len(FAILED) :].decode(errors="replace") or "failed"
+    return ""
