@@ -75,7 +75,7 @@ def bubblewrap_command(limits: Limits, filter_descriptor: int, information_descr
     """bubblewrap with everything but the command to run in it.
 
     Nothing of the network, the home, the environment, other processes or shared memory is left; the root is read-only
-    but for a private folder of ``file_mib``. Root keeps what it takes to become nobody (``confine``), and loses it then.
+    but for a private folder of ``file_mib``. Root keeps what it takes to become nobody (``confine``), and no more.
     """
     size = str(limits.file_mib * 2**20)
     command = ["bwrap", "--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"]

@@ -17,7 +17,6 @@ from tasks.evaluation.sandbox.programs import Outcome, Program
 from tasks.evaluation.sandbox.sandboxed import Sandboxed
 
 WATCH_SECONDS = 0.02
-MODES = ("rb", "wb")
 START_SECONDS = 60.0
 """Longest start of two sandboxes; a machine that takes longer is too busy to time anything."""
 
@@ -47,7 +46,9 @@ def run_program(program: Program, limits: Limits) -> Outcome:
     test = {"setup": program.setup, "test": program.test, "names": list(program.names)}
     with ExitStack() as stack:
         ours, theirs = map(stack.enter_context, socket.socketpair())
-        verdict, verdict_end = [stack.enter_context(os.fdopen(end, mode, 0)) for end, mode in zip(os.pipe(), MODES)]
+        reading, writing = os.pipe()
+        verdict = stack.enter_context(os.fdopen(reading, "rb", 0))
+        verdict_end = stack.enter_context(os.fdopen(writing, "wb", 0))
         try:
             candidate = stack.enter_context(Sandboxed("candidate", job, limits, (theirs.fileno(),)))
             checking = (ours.fileno(), verdict_end.fileno())
@@ -58,9 +59,10 @@ def run_program(program: Program, limits: Limits) -> Outcome:
             end.close()
         reason, seconds = watch(verdict.fileno(), candidate, checker, limits)
         if not reason:
+            said = candidate.said() or checker.said() or "no message"
             raise UserError(
-                f"{program.sample_id}: its sandbox did not start ({candidate.said() or checker.said() or 'no message'});"
-                " check the limits of memory and processes, and whether this machine has any left"
+                f"{program.sample_id}: its sandbox did not start ({said}); check the limits of memory and processes, "
+                "and whether this machine has any left"
             )
     return Outcome(program.sample_id, reason == "passed", reason, seconds)
 

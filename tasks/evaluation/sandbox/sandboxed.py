@@ -29,7 +29,7 @@ class Sandboxed:
 
     def __init__(self, process: str, job: dict[str, Any], limits: Limits, descriptors: tuple[int, ...]) -> None:
         self.limits = limits
-        self.errors: IO[bytes] = tempfile.TemporaryFile()
+        self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self.folder = tempfile.TemporaryDirectory() if limits.isolation == "none" else None
         self.information, told = os.pipe()
         with tempfile.TemporaryFile() as filters, tempfile.TemporaryFile() as jobs:

@@ -88,22 +88,11 @@ class TinyHumanEval(TinySettings):
 
     def evaluate(self, answers: Answers, judge: Judge) -> Evaluated:
         """See ``Suite``. A k beyond the responses that are there is left out."""
-        from tasks.evaluation.statistics.pass_at_k import pass_at_k
-
         rows = evaluation_rows("code", self.taken(), self.seed)
         found = require_answers(self.name, self.asked(rows, self.samples, self.temperature), answers)
         shares = right_shares(rows, found)
         fewest = min(len(answer.responses) for answer in found)
-        values = {
-            f"pass_at_{k}": {
-                answer.prompt_id: pass_at_k(
-                    len(answer.responses), round(shares[answer.prompt_id] * len(answer.responses)), k
-                )
-                for answer in found
-            }
-            for k in sorted({1, self.k})
-            if k <= fewest
-        }
+        values = {f"pass_at_{k}": passes(found, shares, k) for k in sorted({1, self.k}) if k <= fewest}
         notes = [] if self.k <= fewest else [f"pass@{self.k} is left out: a task has only {fewest} responses"]
         return Evaluated(
             scores=score_frame(values),
@@ -119,6 +108,14 @@ class TinyHumanEval(TinySettings):
 def right_shares(rows: Sequence[PromptRow], found: Sequence[Answer]) -> dict[str, float]:
     """The share of each prompt's responses that the verifier accepts, in [0, 1]."""
     return {row["prompt_id"]: share_right(row, answer) or 0.0 for row, answer in zip(rows, found, strict=True)}
+
+
+def passes(found: Sequence[Answer], shares: Mapping[str, float], k: int) -> dict[str, float]:
+    """Unbiased pass@k of each task, from all of its programs."""
+    from tasks.evaluation.statistics.pass_at_k import pass_at_k
+
+    drawn = {answer.prompt_id: len(answer.responses) for answer in found}
+    return {name: pass_at_k(n, round(shares[name] * n), k) for name, n in drawn.items()}
 
 
 def sample_table(

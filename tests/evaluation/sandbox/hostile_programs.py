@@ -109,7 +109,8 @@ def attack():
 """,
     "loopback_by_program": """
 def attack():
-    return worked(lambda: subprocess.run(["bash", "-c", "echo x > /dev/tcp/127.0.0.1/@PORT@"], timeout=1).returncode == 0)
+    command = ["bash", "-c", "echo x > /dev/tcp/127.0.0.1/@PORT@"]
+    return worked(lambda: subprocess.run(command, timeout=1).returncode == 0)
 """,
     "outside_network": """
 def attack():
@@ -283,7 +284,8 @@ def attack():
 """,
     "malformed_answers": """
 def attack():
-    for content in (b"", b"d" + b"\\1\\0\\0\\0" + b"l\\0\\0\\0\\0" * 2, b"l\\1\\0\\0\\0" * 5000, b"S\\xff\\xff\\xff\\xff"):
+    unhashable = b"d" + b"\\1\\0\\0\\0" + b"l\\0\\0\\0\\0" * 2
+    for content in (b"", unhashable, b"l\\1\\0\\0\\0" * 5000, b"S\\xff\\xff\\xff\\xff"):
         for descriptor in range(3, 20):
             worked(lambda: os.write(descriptor, struct.pack("<I", len(content)) + content))
 """,
@@ -393,14 +395,12 @@ def attack():
 def attack():
     before = os.getuid()
     worked(lambda: os.setuid(0), lambda: os.setresgid(0, 0, 0), lambda: os.setgroups([0]))
-    suid = [path for path in glob.glob("/usr/bin/*") if os.stat(path).st_mode & 0o4000]
-    gained = [subprocess.run([path, "--version"], capture_output=True, timeout=1) for path in suid[:0]]
     return (before and os.getuid() == 0) or os.geteuid() == 0
 """,
     "system_settings": """
 def attack():
     places = ("/proc/sys/kernel/hostname", "/proc/sys/kernel/core_pattern", "/proc/sys/vm/drop_caches",
-              "/proc/sysrq-trigger", "/proc/sys/net/ipv4/ip_forward", "/proc/1/oom_score_adj", "/sys/power/state")
+              "/proc/sysrq-trigger", "/proc/sys/net/ipv4/ip_forward", "/sys/power/state")
     return worked(*(lambda place=place: open(place, "w").write("1") for place in places))
 """,
     "devices": """
@@ -444,7 +444,11 @@ def add(a, b):
     return {number * (2**61 - 1) for number in range(60_000)}
 """,
 }  # fmt: skip
-FREE_FORM = {"exit_before_the_check", "system_exit_when_loaded"}
+HARMLESS_UNISOLATED = (
+    "read_home", "loopback", "loopback_by_program", "other_sockets", "symlink_escape", "memory_file",
+    "shared_anonymous_memory", "new_namespaces",
+)  # fmt: skip
+"""Attacks that may be let loose without a sandbox, to see that they work there."""
 
 
 def hostile_programs(facts: dict[str, str]) -> dict[str, str]:

@@ -2,13 +2,14 @@
 
 import os
 import socket
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
-from hostile_programs import ATTACKS, hostile_programs
+from hostile_programs import ATTACKS, HARMLESS_UNISOLATED, hostile_programs
 
 from tasks.engine.schema import UserError
 from tasks.evaluation.sandbox.isolation import require_isolation
@@ -26,62 +27,68 @@ SECRET = "the-secret-of-the-environment"
 
 
 @dataclass
+class Host:
+    """What an attack could reach: a folder with a secret file and a socket, a port, an abstract socket."""
+
+    folder: Path
+    facts: dict[str, str]
+    listener: socket.socket
+
+
+@dataclass
 class Aftermath:
     outcomes: dict[str, Outcome]
     honest: dict[str, bool]
-    folder: Path
     before: dict[str, bytes]
-    connections: int
+    after: dict[str, bytes]
+    connected: bool
     left: list[str]
 
 
 @pytest.fixture(scope="module")
-def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.setblocking(False)
-        yield server
-
-
-@pytest.fixture(scope="module")
-def aftermath(listener: socket.socket, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aftermath]:
-    try:
-        require_isolation(LIMITS)
-    except UserError as error:
-        pytest.skip(str(error))
+def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     folder = tmp_path_factory.mktemp("host")
     folder.chmod(0o777)
     (folder / "secret").write_text(SECRET)
     (folder / "secret").chmod(0o666)
-    before = contents(folder)
-    os.environ["TEST_SECRET"] = SECRET
-    port = listener.getsockname()[1]
-    facts = {"FOLDER": str(folder), "PORT": str(port), "PARENT": str(os.getpid()), "SECRET": SECRET}
-    programs, honest = [], {}
-    with socket.socket(socket.AF_UNIX) as abstract, socket.socket(socket.AF_UNIX) as named:
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as abstract:
+        server.setblocking(False)
+        port = str(server.getsockname()[1])
         abstract.bind(f"\0rlhf-hostile-{port}")
         abstract.listen()
-        os.chdir(folder)
-        for number, (name, source) in enumerate(hostile_programs(facts).items()):
-            good = number % 3 != 0
-            honest[f"honest {number}"] = good
-            programs.append(Program(name, source, TEST, ("add",)))
-            programs.append(Program(f"honest {number}", HONEST[good], TEST, ("add",)))
+        facts = {"FOLDER": str(folder), "PORT": port, "PARENT": str(os.getpid()), "SECRET": SECRET}
+        yield Host(folder, facts, server)
+
+
+@pytest.fixture(scope="module")
+def aftermath(host: Host) -> Aftermath:
+    try:
+        require_isolation(LIMITS)
+    except UserError as error:
+        pytest.skip(str(error))
+    before = contents(host.folder)
+    programs, honest = [], {}
+    for number, (name, source) in enumerate(hostile_programs(host.facts).items()):
+        good = number % 3 != 0
+        honest[f"honest {number}"] = good
+        programs.append(Program(name, source, TEST, ("add",)))
+        programs.append(Program(f"honest {number}", HONEST[good], TEST, ("add",)))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("TEST_SECRET", SECRET)
         outcomes = {outcome.sample_id: outcome for outcome in run_programs(programs, LIMITS, 4)}
-        named.close()
-    del os.environ["TEST_SECRET"]
-    yield Aftermath(outcomes, honest, folder, before, connections(listener), processes_left())
+    return Aftermath(outcomes, honest, before, contents(host.folder), connected(host.listener), processes_left())
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
-def connections(server: socket.socket) -> int:
+def connected(server: socket.socket) -> bool:
     try:
         server.accept()
     except BlockingIOError:
-        return 0
-    return 1
+        return False
+    return True
 
 
 def processes_left() -> list[str]:
@@ -113,11 +120,11 @@ def test_wrong_programs_fail_their_assertion(aftermath: Aftermath) -> None:
 
 
 def test_files_of_the_host_are_unchanged(aftermath: Aftermath) -> None:
-    assert contents(aftermath.folder) == aftermath.before
+    assert aftermath.after == aftermath.before
 
 
 def test_nothing_connected(aftermath: Aftermath) -> None:
-    assert aftermath.connections == 0
+    assert not aftermath.connected
 
 
 def test_no_process_is_left(aftermath: Aftermath) -> None:
@@ -145,3 +152,11 @@ def test_no_process_is_left(aftermath: Aftermath) -> None:
 )
 def test_reason_says_what_happened(aftermath: Aftermath, name: str, part: str) -> None:
     assert part in aftermath.outcomes[name].reason
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="attacks on Linux")
+def test_attacks_work_where_nothing_is_isolated(aftermath: Aftermath, host: Host) -> None:
+    limits = LIMITS.model_copy(update={"isolation": "none"})
+    sources = hostile_programs(host.facts)
+    programs = [Program(name, sources[name], TEST, ("add",)) for name in HARMLESS_UNISOLATED]
+    assert {o.sample_id: o.passed for o in run_programs(programs, limits)} == dict.fromkeys(HARMLESS_UNISOLATED, True)

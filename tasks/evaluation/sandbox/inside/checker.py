@@ -64,7 +64,10 @@ class Check:
             send(self.channel, message)
         except Closed:
             self.fail("the program ended before its check")
-        answer = self.decoded()
+        return self.value_of(self.decoded(), arguments)
+
+    def value_of(self, answer: Any, arguments: tuple[Any, ...]) -> Any:
+        """The value in an answer, its changes carried over to ``arguments``; raises what the program raised."""
         match answer:
             case ("value", value, changed):
                 reflect(arguments, tuple(changed) if isinstance(changed, list) else ())
@@ -72,8 +75,8 @@ class Check:
             case ("raised", [str(), *_], str()):
                 raise rebuilt(answer[1], answer[2][:500])
             case ("too large", str(reason)):
-                self.fail(f"the program returned {reason}")
-        self.fail("the program sent no answer to a call")
+                return self.fail(f"the program returned {reason}")
+        return self.fail("the program sent no answer to a call")
 
     def proxy(self, name: str) -> Callable[..., Any]:
         """A function that calls the program's function of that name."""
@@ -97,6 +100,7 @@ class Reference:
         object.__setattr__(self, "_kind", kind)
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
+        """What the program's object gives when it is called."""
         return self._check.call("call", self, (list(positional), named), positional)
 
     def __getattr__(self, name: str) -> Any:
@@ -111,19 +115,21 @@ class Reference:
         return id(self)
 
 
-def refusing(name: str) -> Callable[..., NoReturn]:
+def refusing(name: str) -> Callable[..., Any]:
     """A method that fails the sample."""
 
-    def refuse(self: Any, *_: Any) -> NoReturn:
-        self._check.fail(f"the program returned a {self._kind}, which cannot be compared from outside ({name})")
+    def refuse(self: Any, *_: Any) -> Any:
+        return self._check.fail(f"the program returned a {self._kind}, which cannot be compared from outside ({name})")
 
     return refuse
 
 
-for refused in (
-    "eq ne lt le gt ge bool len iter contains getitem str repr format add radd sub rsub mul rmul int float index "
-    "round abs neg enter reversed complex bytes"
-).split():
+REFUSED = [
+    "eq", "ne", "lt", "le", "gt", "ge", "bool", "len", "iter", "contains", "getitem", "str", "repr", "format", "add",
+    "radd", "sub", "rsub", "mul", "rmul", "int", "float", "complex", "index", "round", "abs", "neg", "enter", "reversed",
+    "bytes",
+]  # fmt: skip
+for refused in REFUSED:
     setattr(Reference, f"__{refused}__", refusing(refused))
 
 

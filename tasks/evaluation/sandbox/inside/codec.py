@@ -1,8 +1,8 @@
 """The closed set of values that passes between a program and its check, as bytes.
 
-None, bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range, iterators of these, and these types. Whatever
-a program sends, what is read is made of these builtin types themselves: no class, no method and no code of the
-program crosses. Anything else crosses as a reference, a number that only the sender can resolve.
+None, bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range, iterators of these, and these
+types. Whatever a program sends, what is read is made of these builtin types themselves: no class, no method and no
+code of the program crosses. Anything else crosses as a reference, a number that only the sender can resolve.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ CONSTANTS = {None: b"N", True: b"T", False: b"F"}
 SEQUENCES: dict[bytes, Callable[[list[Any]], Any]] = {
     b"l": list, b"t": tuple, b"S": set, b"Z": frozenset, b"I": iter, b"r": lambda items: range(*items),
 }  # fmt: skip
-TYPES = {
-    kind.__name__: kind
-    for kind in (bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range, type(None))
-}
-VIEWS = (type({}.keys()), type({}.values()), type({}.items()))
+SENDABLE: tuple[type, ...] = (
+    bool, int, float, complex, str, bytes, list, tuple, dict, set, frozenset, range, type(None),
+)  # fmt: skip
+TYPES = {kind.__name__: kind for kind in SENDABLE}
+VIEWS: tuple[type, ...] = (type({}.keys()), type({}.values()), type({}.items()))
 
 
 class Malformed(ValueError):
