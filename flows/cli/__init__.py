@@ -5,7 +5,7 @@ import sys
 
 import typer
 
-from flows.cli import clean, compare, evaluate, listing, run, show, up, verdicts
+from flows.cli import clean, compare, evaluate, listing, run, show, suites, up, verdicts
 from flows.cli.output import say_error
 from tasks.engine.schema import UserError
 
@@ -27,6 +27,7 @@ app.command("list")(listing.list_papers)
 app.command("show")(show.show_paper)
 app.command("run")(run.run_paper)
 app.command("evaluate")(evaluate.evaluate_model)
+app.command("suites")(suites.list_suites)
 app.command("compare")(compare.compare_runs)
 app.command("verdicts")(verdicts.show_verdicts)
 app.command("up")(up.serve_everything)

@@ -39,7 +39,7 @@ class EvaluateConfig(Frozen):
     """Everything that an evaluation depends on."""
 
     subject: Subject = Field(Subject(), description="The model to evaluate")
-    suites: list[SuiteName] = Field(["gsm8k"], min_length=1, description="What to put it through")
+    suites: list[SuiteName] = Field(["tiny_gold"], min_length=1, description="What to put it through")
     data: str = Field(
         "", max_length=4000, description="Folder with the suites' files; empty: each from the Hub by its public name"
     )

@@ -12,7 +12,7 @@ from tasks.evaluation.judges.cache import AnswerCache
 from tasks.evaluation.judges.chat import Costs, Store, complete_through_cache
 from tasks.evaluation.judges.judge import ChatRequest, Completion
 from tasks.evaluation.judges.keys import find_key, hide
-from tasks.evaluation.judges.retrying import Empty, Failure, Fatal, Pace, attempts, failure_of
+from tasks.evaluation.judges.retrying import Empty, Failure, Fatal, Pace, Refused, attempts, failure_of
 from tasks.evaluation.judges.settings import JudgeSettings
 from tasks.evaluation.judges.wire import read_answer, write_request
 
@@ -133,13 +133,19 @@ def open_client(settings: JudgeSettings, key: SecretStr) -> AsyncOpenAI:
 
 def explain(settings: JudgeSettings, key: SecretStr, failure: Failure) -> str:
     """A failure in one line with what to do about it, and without the key."""
+    return hide(key, f"judge {settings.model!r} at {settings.base_url}: {failure}; {advice(settings, failure)}")
+
+
+def advice(settings: JudgeSettings, failure: Failure) -> str:
+    """What to do about a failure."""
     place = f"Prefect Secret block {settings.api_key_block!r}" if settings.api_key_block else settings.api_key_variable
-    advice = {
-        401: f"check the key in {place or 'api_key_variable, which is empty'}",
-        403: f"the key in {place or 'api_key_variable, which is empty'} may not use this model",
-        404: f"check the model's name ({settings.model!r}) and base_url, which usually ends in /v1",
-        400: "check the model's name, its longest context and token_limit_field",
-        0: f"check that {settings.base_url} is right and its server runs, or raise retries or timeout_seconds",
-    }
-    status = failure.status if failure.status in advice else 0
-    return hide(key, f"judge {settings.model!r} at {settings.base_url}: {failure}; {advice[status]}")
+    match failure.status:
+        case 401 | 403:
+            return f"check the key in {place or 'api_key_variable, which is empty'}, and what it may use"
+        case 404:
+            return f"check the model's name ({settings.model!r}) and base_url, which usually ends in /v1"
+    if isinstance(failure, Refused):
+        return "check the model's name, its longest context and token_limit_field"
+    if isinstance(failure, Fatal):
+        return "go on when the server's limits allow it"
+    return f"check that {settings.base_url} is right and its server runs, or raise retries or timeout_seconds"

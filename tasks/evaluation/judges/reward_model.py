@@ -126,11 +126,11 @@ def load_reward_model(settings: JudgeSettings) -> tuple[PreTrainedModel, PreTrai
             f"judge: reward model {settings.model} cannot be loaded ({one_line(error)[:200]}); it needs configuration, "
             "tokenizer and safetensors of a sequence classifier"
         ) from error
-    if model.config.num_labels != 1:
-        raise UserError(f"judge: {settings.model} has {model.config.num_labels} labels; a reward model has one")
     if report["missing_keys"]:
         missing = ", ".join(sorted(report["missing_keys"])[:3])
         raise UserError(f"judge: {settings.model} lacks weights of a reward model ({missing}); give a trained one")
+    if model.config.num_labels != 1:
+        raise UserError(f"judge: {settings.model} has {model.config.num_labels} labels; a reward model has one")
     mark_padding(model, tokenizer)
     return model.to(device()).eval().requires_grad_(False), tokenizer
 

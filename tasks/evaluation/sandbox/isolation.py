@@ -87,12 +87,10 @@ def bubblewrap_command(limits: Limits, filter_descriptor: int, information_descr
         command += mounted(Path(path))
     prefix = Path(sys.base_prefix).resolve()
     if not prefix.is_relative_to("/usr"):
-        for parent in reversed(prefix.parents[:-1]):
-            command += ["--perms", "0755", "--dir", str(parent)]
-        command += ["--ro-bind", str(prefix), str(prefix)]
+        command += readable(str(prefix), prefix)
     for outer, inner in zip(package_folders(limits), inner_folders(limits), strict=True):
-        command += ["--ro-bind", outer, inner]
-    command += ["--ro-bind", compiled_inside().name, str(OWN), "--proc", "/proc", "--tmpfs", "/dev"]
+        command += readable(outer, Path(inner))
+    command += [*readable(compiled_inside().name, OWN), "--proc", "/proc", "--tmpfs", "/dev"]
     for path in DEVICES:
         command += ["--dev-bind", path, path]
     command += ["--perms", "1777", "--size", size, "--tmpfs", "/tmp", "--symlink", "/tmp", "/dev/shm"]
@@ -105,6 +103,12 @@ def mounted(path: Path) -> list[str]:
     if path.is_symlink():
         return ["--symlink", str(path.readlink()), str(path)]
     return ["--ro-bind-try", str(path), str(path)]
+
+
+def readable(outer: str, inner: Path) -> list[str]:
+    """Arguments that make a folder readable by anyone at another path, through all its parents."""
+    parents = [argument for parent in reversed(inner.parents[:-1]) for argument in ("--perms", "0755", "--dir", parent)]
+    return [*map(str, parents), "--ro-bind", outer, str(inner)]
 
 
 def is_root() -> bool:

@@ -4,10 +4,11 @@
 
 s_i: standardised length difference, baseline - model. g_i: a fixed difficulty of the instruction. b: the model.
 Dubois, Galambosi, Liang and Hashimoto, "Length-Controlled AlpacaEval" (arXiv 2404.04475); AlpacaEval's official
-names of the three forms are length_controlled_v1, length_controlled_noreg and length_controlled_minimal.
+names of the three forms are length_controlled_v1, length_controlled_noreg and length_controlled_minimal (ours differs
+from the last, see ``fit_minimal``).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,6 +18,7 @@ from sklearn.model_selection import GroupKFold
 
 from tasks.engine.schema import UserError
 from tasks.evaluation.statistics.bootstrap import Resampled, bootstrap_rows
+from tasks.evaluation.statistics.wilson import wilson_interval
 
 Values = NDArray[np.float64]
 PENALTY_STRENGTHS = np.logspace(-4.0, 4.0, 10)
@@ -114,11 +116,18 @@ def fit_without_gamed(rows: Observed) -> Coefficients:
 
 
 def fit_minimal(preference: ArrayLike, length_difference: ArrayLike, strength: float = 1.0) -> Coefficients:
-    """tanh(s) and b alone, [rows] without missing preferences, at a fixed C = ``strength``; for own prompt sets."""
+    """tanh(s) and b alone, [rows] without missing preferences, at a fixed C = ``strength``; for own prompt sets.
+
+    Ours, where AlpacaEval's has an L1 penalty on both: an L2 penalty on the length weight and none on b. A model whose
+    lengths all differ to one side, or that loses every comparison, cannot be told from a length effect; then b, and so
+    the plain win rate, takes it, and not 50 %.
+    """
     target = np.asarray(preference, dtype=np.float64)
-    features = np.stack([np.tanh(np.asarray(length_difference, dtype=np.float64)), np.ones(len(target))], axis=1)
-    length, intercept = _fit(features, target, np.ones(len(target)), strength)
-    return Coefficients(length, 0.0, intercept)
+    features = np.tanh(np.asarray(length_difference, dtype=np.float64))[:, None]
+    model = LogisticRegression(C=strength, l1_ratio=0.0, solver="newton-cholesky", fit_intercept=True)
+    labels, weights = _soft_labels(target, np.ones(len(target)))
+    model.fit(np.tile(features, (2, 1)), labels, sample_weight=weights)
+    return Coefficients(float(model.coef_[0, 0]), 0.0, float(model.intercept_[0]))
 
 
 def length_control(coefficients: Coefficients, difficulty: ArrayLike) -> LengthControlled:
@@ -142,14 +151,20 @@ def minimal_interval(
     seed: int = 0,
 ) -> Resampled:
     """Win rate of ``fit_minimal`` with a percentile bootstrap interval over prompts, each argument [rows]; the
-    length difference is standardised anew in each resample. Raises UserError if a value is not finite."""
+    length difference is standardised anew in each resample. Where every prompt has the same preference no resample
+    differs, and the interval is Wilson's. Raises UserError if a value is not finite."""
 
     def win_rate(chosen: Values, baseline: Values, model: Values) -> float:
         fitted = fit_minimal(chosen, standardized_length_difference(baseline, model))
         return float(expit(fitted.intercept))
 
     arrays = (preference, baseline_length, model_length)
-    return bootstrap_rows(win_rate, arrays, level=level, resamples=resamples, seed=seed)
+    found = bootstrap_rows(win_rate, arrays, level=level, resamples=resamples, seed=seed)
+    target = np.asarray(preference, dtype=np.float64)
+    if np.ptp(target) > 0.0:
+        return found
+    low, high = wilson_interval(float(target.sum()), len(target), level)
+    return replace(found, low=low, high=high)
 
 
 def changes_much(win_rate: float, controlled: float) -> bool:
@@ -203,7 +218,12 @@ def _fit(features: Values, preference: Values, weight: Values, strength: float) 
     model = LogisticRegression(
         C=strength, l1_ratio=1.0, solver="liblinear", fit_intercept=False, random_state=RANDOM_STATE
     )
-    labels = np.repeat([1, 0], len(preference))
-    weights = np.concatenate([weight * preference, weight * (1.0 - preference)])
+    labels, weights = _soft_labels(preference, weight)
     model.fit(np.tile(features, (2, 1)), labels, sample_weight=weights)
     return tuple(float(value) for value in model.coef_[0])
+
+
+def _soft_labels(preference: Values, weight: Values) -> tuple[Values, Values]:
+    """Labels and weights, [2 rows] each: every row as a win of weight w p and as a loss of weight w (1 - p)."""
+    labels = np.repeat([1.0, 0.0], len(preference))
+    return labels, np.concatenate([weight * preference, weight * (1.0 - preference)])

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tasks.data.records import Record, read_records
 from tasks.engine.schema import Frozen, UserError
@@ -11,6 +11,8 @@ from tasks.evaluation.suites.suite import Answer, Question
 RESPONSES = ("output", "output_2", "response", "responses", "answer", "completion", "completions", "generation",
              "choices.0.turns", "messages.-1.content", "text")  # fmt: skip
 NAMES = ("prompt_id", "uid", "question_id", "task_id", "id", "instruction", "prompt", "question", "index")
+LENGTH = "token_len"
+"""Column of a response's tokens, as Arena-Hard's answer files have it."""
 ANNOTATED = ("preference", "output_1", "output_2")
 
 
@@ -55,38 +57,53 @@ def answers_in(outputs: OutputsFile, questions: Sequence[Question]) -> list[Answ
     name_column, column = named_column(rows, outputs), response_column(rows, outputs)
     found = responses_by_name(rows, outputs, name_column, column)
     answers = [
-        Answer(question.prompt_id, responses=responses)
+        Answer(question.prompt_id, responses=[one.text for one in said], tokens=lengths_of(said))
         for question in questions
-        if (responses := first_match(question, found))
+        if (said := first_match(question, found))
     ]
     if questions and not answers:
         raise UserError(
             f"{outputs.path}: none of its {len(rows)} rows answers a question of the suite (column '{name_column}', "
             f"first row: {str(dig(rows[0], name_column))[:60]!r}; first question: '{questions[0].prompt_id}'); set "
-            "model.id_column, or give the suite's own outputs"
+            "subject.id_column, or give the suite's own outputs"
         )
     return answers
 
 
-def responses_by_name(rows: Sequence[Record], outputs: OutputsFile, name: str, column: str) -> dict[str, list[str]]:
+class Response(NamedTuple):
+    """A response and its length in tokens, -1 where the file does not tell."""
+
+    text: str
+    tokens: int
+
+
+def responses_by_name(
+    rows: Sequence[Record], outputs: OutputsFile, name: str, column: str
+) -> dict[str, list[Response]]:
     """Responses by what names their question; a list of turns answers ``name/1``, ``name/2`` ..."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Response]] = {}
     for number, row in enumerate(rows, start=1):
         value, key = dig(row, column), str(dig(row, name)).strip()
+        length = row[LENGTH] if isinstance(row.get(LENGTH), int) else -1
         if isinstance(value, str):
-            found.setdefault(key, []).append(value)
+            found.setdefault(key, []).append(Response(value, length))
         elif isinstance(value, list) and all(isinstance(item, str) for item in value):
             for place, item in enumerate(value, start=1):
-                found.setdefault(f"{key}/{place}" if column.endswith("turns") else key, []).append(item)
+                found.setdefault(f"{key}/{place}" if column.endswith("turns") else key, []).append(Response(item, -1))
         else:
             raise UserError(
                 f"{outputs.path}: row {number} has {type(value).__name__} in column '{column}'; wanted is the response "
-                "as text (or set model.response_column)"
+                "as text (or set subject.response_column)"
             )
     return found
 
 
-def first_match(question: Question, found: Mapping[str, list[str]]) -> list[str]:
+def lengths_of(responses: Sequence[Response]) -> list[int]:
+    """Their lengths in tokens; none if one is not known."""
+    return [one.tokens for one in responses] if all(one.tokens >= 0 for one in responses) else []
+
+
+def first_match(question: Question, found: Mapping[str, list[Response]]) -> list[Response]:
     """Responses under the first of the question's names that the file knows."""
     said = question.prompt if isinstance(question.prompt, str) else question.prompt[-1]["content"]
     for name in (question.prompt_id, *question.aliases, said):
@@ -125,5 +142,5 @@ def _column(rows: Sequence[Record], outputs: OutputsFile, wanted: str, usual: Se
             return column
     raise UserError(
         f"{outputs.path}: its first row has no {' or '.join(candidates)}; it has {', '.join(rows[0])}; set "
-        f"model.{setting}"
+        f"subject.{setting}"
     )

@@ -20,8 +20,8 @@ FORMS = {
     "full": "length_controlled_v1: mean predicted preference at equal length; the standard error is that of the "
     "predictions over prompts, without the noise of the coefficients",
     "noreg": "length_controlled_noreg: as length_controlled_v1, without the gamed baselines' rows",
-    "minimal": "logistic fit of the preference on tanh(length difference) and an intercept, L1 penalty with C = 1; "
-    "percentile bootstrap over prompts, 1000 resamples",
+    "minimal": "logistic fit of the preference on tanh(length difference), with an L2 penalty (C = 1), and an "
+    "intercept, without one; percentile bootstrap over prompts, 1000 resamples",
 }
 
 

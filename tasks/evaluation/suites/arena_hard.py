@@ -56,7 +56,7 @@ class ArenaHard(SuiteSettings):
         "of many models does it, which for one model controls nothing",
     )  # fmt: skip
     bootstrap_rounds: int = Field(100, ge=10, le=100_000, description="Resamples of the battles")
-    seed: int = Field(0, ge=0, lt=2**31, description="Of the resamples")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the resamples")
 
     def files(self) -> list[Path]:
         """See ``Suite``: the questions, then one file a baseline."""

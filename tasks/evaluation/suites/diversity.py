@@ -32,7 +32,7 @@ class Diversity(SuiteSettings):
     name: ClassVar[str] = "diversity"
     needs_judge: ClassVar[Literal["no", "compares", "grades"]] = "no"
     samples: int = Field(8, ge=2, le=1000, description="Responses a prompt; all numbers depend on it")
-    temperature: float = Field(1.0, gt=0.0, le=10.0, description="Of sampling")
+    temperature: float = Field(1.0, ge=0.01, le=10.0, description="Of sampling")
 
     def files(self) -> list[Path]:
         """See ``Suite``."""

@@ -72,7 +72,7 @@ class MTBench(SuiteSettings):
         1024, ge=0, le=1_000_000, description="Longest response (FastChat: 1024); 0: as the evaluation decodes"
     )
     bootstrap_rounds: int = Field(1000, ge=10, le=100_000, description="Resamples of the questions")
-    seed: int = Field(0, ge=0, lt=2**31, description="Of the resamples")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the resamples")
 
     def files(self) -> list[Path]:
         """See ``Suite``: questions, reference answers, and for ``pairwise`` the baseline's answers."""

@@ -25,7 +25,7 @@ class TinySettings(SuiteSettings):
     """Suites of the tiny world make their prompts; they read no file."""
 
     prompts: int = Field(200, ge=2, le=5000, description="Prompts of the evaluation split (of each family)")
-    seed: int = Field(0, ge=0, lt=2**31, description="Of the prompts and of what they are compared with")
+    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the prompts and of what they are compared with")
     max_new_tokens: int = Field(40, ge=0, le=65536, description="Longest response; 0: as the evaluation decodes")
 
     def taken(self) -> int:

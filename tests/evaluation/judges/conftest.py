@@ -65,7 +65,7 @@ def endpoint_settings(chat_folder: Path, rlhf_home: Path) -> Callable[..., Judge
             "revision": "tiny",
             "base_url": f"http://127.0.0.1:{port}/v1",
             "backoff_seconds": 0.0,
-            "timeout_seconds": 5.0,
+            "timeout_seconds": 3.0,
             "concurrency": 4,
         }
         return JudgeSettings(**fields | changed)  # type: ignore[arg-type]

@@ -50,9 +50,7 @@ class FaultyProxy:
         finally:
             writer.close()
 
-    async def answer(
-        self, path: str, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> None:
+    async def answer(self, path: str, body: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if path == CHAT:
             self.chats.append(body.decode())
         else:

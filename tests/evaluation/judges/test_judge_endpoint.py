@@ -176,7 +176,7 @@ def test_checking_asks_the_server_and_judges_nothing(
     with faulty_proxy(chat_server) as proxy:
         check_judge(endpoint_settings(proxy.port))
         assert (proxy.others, proxy.chats) == (["/v1/models"], [])
-    with pytest.raises(UserError, match="check that .* is right and its server runs"):
+    with pytest.raises(UserError, match=r"check that .* is right and its server runs"):
         check_judge(endpoint_settings(proxy.port))
     monkeypatch.setenv("JUDGE_KEY", KEY)
     with (

@@ -45,7 +45,9 @@ def test_no_answer_that_came_before_a_kill_is_asked_for_again(
         assert len(set(proxy.chats)) == ASKED
 
         endpoint = Endpoint(settings, AnswerCache())
-        assert all(answer.cached for answer in endpoint.complete([Checksum().request(c, 0, "") for c in comparisons(9)]))
+        assert all(
+            answer.cached for answer in endpoint.complete([Checksum().request(c, 0, "") for c in comparisons(9)])
+        )
         assert [verdict.comparison_id for verdict in verdicts] == [c.comparison_id for c in comparisons(ASKED)]
         assert all(verdict.preference is not None for verdict in verdicts)
         assert len(proxy.chats) == ASKED + 1

@@ -4,6 +4,7 @@ import asyncio
 import selectors
 import time
 from email.utils import formatdate
+from itertools import pairwise
 
 import httpx2
 import pytest
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 from openai import APIConnectionError, APIStatusError, APITimeoutError
 from tenacity import Future, RetryCallState
 
-from tasks.evaluation.judges.judge import Completion
+from tasks.data.rows import user_prompt
+from tasks.evaluation.judges.judge import ChatRequest, Completion
 from tasks.evaluation.judges.retrying import (
     Backoff,
     Empty,
@@ -31,12 +33,12 @@ REQUEST = httpx2.Request("POST", "http://127.0.0.1/v1/chat/completions")
 
 
 class Jump(selectors.SelectSelector):
-    """Does not wait: it moves a clock."""
+    """Does not wait: it moves a clock, which as any clock never stands still."""
 
     now = 0.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        self.now += max(0.0, timeout or 0.0)
+        self.now += max(1e-6, timeout or 0.0)
         return super().select(0)
 
 
@@ -68,15 +70,15 @@ def times_of_turns(pace: Pace, turns: int, pause_before: int = -1, pause: float 
 @given(rate=st.floats(0.1, 6000.0), turns=st.integers(2, 40))
 def test_no_minute_holds_more_requests_than_allowed(rate: float, turns: int) -> None:
     times = times_of_turns(Pace(rate), turns)
-    gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(times)]
     assert min(gaps) >= 60.0 / rate * (1 - 1e-6)
     assert times[-1] <= 60.0 / rate * turns * 1.01 + 1.0
 
 
 def test_a_pause_holds_everybody() -> None:
-    assert times_of_turns(Pace(0.0), 4) == [0.0] * 4
+    assert times_of_turns(Pace(0.0), 4)[-1] < 0.001
     times = times_of_turns(Pace(0.0), 4, pause_before=2, pause=10.0)
-    assert times[:2] == [0.0, 0.0]
+    assert times[1] < 0.001
     assert all(moment >= 10.0 for moment in times[2:])
 
 
@@ -137,9 +139,6 @@ def test_an_answer_is_read_or_is_a_fault() -> None:
 
 
 def test_the_body_asks_for_log_probabilities_only_where_they_are_wanted() -> None:
-    from tasks.data.rows import user_prompt
-    from tasks.evaluation.judges.judge import ChatRequest
-
     asked = ChatRequest(user_prompt("hi"), max_tokens=1, temperature=1.0, top_logprobs=5)
     assert write_request(asked, JudgeSettings(model="gpt")) == {
         "model": "gpt",

@@ -117,7 +117,16 @@ def test_without_a_length_effect_the_minimal_form_is_the_win_rate():
 
 def test_certain_wins_and_a_single_prompt_have_a_fit():
     assert fit_minimal(np.ones(50), np.zeros(50)).intercept > 3.0
-    assert fit_minimal([1.0], [0.0]).intercept == 0.0
+    assert fit_minimal([1.0], [0.0]).intercept > 3.0
+
+
+def test_a_model_that_loses_everything_does_not_win_by_its_length():
+    generator = np.random.default_rng(3)
+    shorter = generator.integers(50, 90, 12), generator.integers(20, 60, 12)
+    found = minimal_interval(np.zeros(12), *shorter, resamples=50)
+    assert found.value < 0.05
+    assert 0.0 <= found.low < 0.01
+    assert 0.2 < found.high < 0.3
 
 
 @given(st.lists(st.tuples(st.integers(0, 5000), st.integers(0, 5000)), min_size=2, max_size=30))

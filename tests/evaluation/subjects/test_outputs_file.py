@@ -77,3 +77,8 @@ def test_annotations_are_told_from_outputs(shared_data):
     plain = OutputsFile(path=str(shared_data / "arena_hard/model_answer/gpt-4-0613.jsonl.gz"), digest="0" * 64)
     assert is_annotated(read_outputs(annotated))
     assert not is_annotated(read_outputs(plain))
+
+
+def test_lengths_in_tokens_come_along(tmp_path):
+    rows = [{"uid": "a", "answer": "red", "token_len": 3}, {"uid": "b", "answer": "1 2"}]
+    assert [answer.tokens for answer in answers_in(written(tmp_path, rows), QUESTIONS)] == [[3], []]

@@ -10,7 +10,7 @@ from tasks.engine.schema import UserError
 from tasks.evaluation.judges.gold import GoldJudge
 from tasks.evaluation.judges.no_judge import NoJudge
 from tasks.evaluation.metrics import find_metric
-from tasks.evaluation.suites.gold import Gold
+from tasks.evaluation.suites.tiny_gold import TinyGold
 from tasks.evaluation.suites.suite import Answer
 from tasks.evaluation.suites.tiny import TinyGSM8K, TinyHumanEval
 from tasks.evaluation.suites.tiny_choices import TinyRewardBench, TinyTruthfulQA
@@ -18,7 +18,7 @@ from tasks.evaluation.suites.tiny_comparisons import TinyAlpacaEval, TinyArenaHa
 from tasks.evaluation.suites.tiny_mt_bench import TinyMTBench
 from tasks.evaluation.suites.tiny_prompts import hard_rows, is_hard
 
-ASKED = [Gold(prompts=10), TinyGSM8K(prompts=10), TinyAlpacaEval(prompts=20), TinyArenaHard(prompts=5),
+ASKED = [TinyGold(prompts=10), TinyGSM8K(prompts=10), TinyAlpacaEval(prompts=20), TinyArenaHard(prompts=5),
          TinyMTBench(prompts=2), TinyHumanEval(prompts=5, samples=4, k=2)]  # fmt: skip
 SCORED = [TinyTruthfulQA(prompts=6), TinyTruthfulQA(prompts=6, family="instruct"), TinyRewardBench(prompts=4)]
 
@@ -120,7 +120,7 @@ def test_a_judged_suite_wants_a_judge(suite):
 
 @pytest.mark.parametrize("family", sorted(FAMILIES))
 def test_gold_of_best_answers_and_of_nonsense(family):
-    suite = Gold(family=family, prompts=12)
+    suite = TinyGold(family=family, prompts=12)
     high, low = (whole(suite.evaluate(answered(suite, who), NoJudge())) for who in (best, worst))
     assert high["gold_reward"] > low["gold_reward"] + 0.5
     assert high["finished"] == 1.0
@@ -129,7 +129,7 @@ def test_gold_of_best_answers_and_of_nonsense(family):
 
 
 def test_gold_equals_the_reward_of_the_data():
-    suite = Gold(family="tldr", prompts=15, seed=3)
+    suite = TinyGold(family="tldr", prompts=15, seed=3)
     rows = sample_prompts("tldr", "eval", 15, 3)
     told = [row["response"] for row in demonstrations(rows, 9)]
     answers = {row["prompt_id"]: Answer(row["prompt_id"], [text], finished=[i % 2 == 0])

@@ -126,8 +126,8 @@ def refusing(name: str) -> Callable[..., Any]:
 
 REFUSED = [
     "eq", "ne", "lt", "le", "gt", "ge", "bool", "len", "iter", "contains", "getitem", "str", "repr", "format", "add",
-    "radd", "sub", "rsub", "mul", "rmul", "int", "float", "complex", "index", "round", "abs", "neg", "enter", "reversed",
-    "bytes",
+    "radd", "sub", "rsub", "mul", "rmul", "int", "float", "complex", "index", "round", "abs", "neg", "enter",
+    "reversed", "bytes",
 ]  # fmt: skip
 for refused in REFUSED:
     setattr(Reference, f"__{refused}__", refusing(refused))

@@ -77,8 +77,8 @@ def append_value(parts: list[bytes], value: Any, refer: Refer, depth: int) -> No
         append_bytes(parts, b"s", str.encode(value, "utf-8", "surrogatepass"))
     elif issubclass(kind, (bytes, bytearray)):
         append_bytes(parts, b"b", bytes(value))
-    elif kind is type and TYPES.get(value.__name__) is value:
-        append_bytes(parts, b"k", value.__name__.encode())
+    elif kind is type and value in SENDABLE:
+        append_bytes(parts, b"k", str(value.__name__).encode())
     elif issubclass(kind, complex):
         parts.append(b"c" + PAIR.pack(value.real, value.imag))
     else:

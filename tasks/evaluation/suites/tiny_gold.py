@@ -24,10 +24,10 @@ from tasks.evaluation.suites.tiny_prompts import (
 )
 
 
-class Gold(TinySettings):
+class TinyGold(TinySettings):
     """Mean gold reward of one family's evaluation prompts, and the verifier's accuracy where the family has one."""
 
-    name: ClassVar[str] = "gold"
+    name: ClassVar[str] = "tiny_gold"
     needs_judge: ClassVar[Literal["no", "compares", "grades"]] = "no"
     family: FamilyName = Field("tldr", description="Family of prompts")
     samples: int = Field(1, ge=1, le=1000, description="Responses a prompt, of which the mean counts")
