@@ -16,6 +16,7 @@ from tasks.engine.schema import Frozen
 from tasks.engine.session import arm, paper_run
 from tasks.evaluation.collecting import reason
 from tasks.evaluation.judges.choosing import judge_for
+from tasks.evaluation.judges.opening import check_judge
 from tasks.evaluation.judges.settings import JudgeSettings
 from tasks.evaluation.stages import (
     answer_by_endpoint,
@@ -82,12 +83,19 @@ def evaluate(config: EvaluateConfig = EvaluateConfig()) -> EvaluationReport:
         contents = [identify_suite(suite) for suite in suites]
         subject = resolve(config, kind)
         judges = [judge_for(config.judge, suite, subject.annotated) for suite in suites]
+        check_judges(judges)
         pending = [
             evaluate_suite(config, subject, *one) for one in zip(suites, contents, judges, strict=True)
         ]  # fmt: skip
         decoding = "as given" if kind == "outputs" else described(config.decoding)
         finished, failures = wait_for(suites, contents, pending)
         return publish_evaluation(session, config.subject.source, finished, failures, decoding, config.seed)
+
+
+def check_judges(judges: Sequence[JudgeSettings]) -> None:
+    """Raises UserError before anything is computed if a judge lacks its model or key, or does not answer."""
+    for judge in {one.model_dump_json(): one for one in judges if one.kind != "recorded"}.values():
+        check_judge(judge)
 
 
 def resolve(config: EvaluateConfig, kind: Kind) -> Resolved:

@@ -18,7 +18,7 @@ from tasks.engine.session import Session
 from tasks.evaluation.collecting import named
 from tasks.evaluation.score_identity import ScoreIdentity
 from tasks.evaluation.scores import concat_scores
-from tasks.evaluation.scoring import SuiteReport, read_report
+from tasks.evaluation.suite_reports import SuiteReport, read_report
 from tasks.evaluation.suites.suite import Suite
 
 
@@ -103,10 +103,17 @@ def track(session: Session, report: EvaluationReport, finished: Sequence[Finishe
         run.tags({f"score.{field}": value[:500] for field, value in one.items()})
         own = [row for row in report.results if row["suite"] == name]
         run.tags({"score_key": own[0]["score_key"]} if own else {})
-        values = {f"eval/{name}/{row['metric']}": row["value"] for row in own if not row["group"]}
-        whole = {metric: value for metric, value in values.items() if value is not None}
-        run.metrics(whole, 0)
-        session.root.metrics(whole, 0)
+        values = logged(name, own)
+        run.metrics(values, 0)
+        session.root.metrics(values, 0)
+
+
+def logged(suite: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """A suite's numbers under the names that MLflow shows; a group's only where there is no number for the whole."""
+    known = [row for row in rows if row["value"] is not None]
+    whole = {str(row["metric"]): row["value"] for row in known if not row["group"]}
+    parts = {f"{row['group']}/{row['metric']}": row["value"] for row in known if row["metric"] not in whole}
+    return {f"eval/{suite}/{metric}": value for metric, value in (whole | parts).items()}
 
 
 def summary(report: EvaluationReport) -> str:

@@ -24,6 +24,7 @@ from tasks.engine.refs import Checkpoint, DatasetRef, LogProbs
 from tasks.engine.session import arm
 from tasks.evaluation.collecting import Pending
 from tasks.evaluation.judges.choosing import judge_for
+from tasks.evaluation.judges.opening import check_judge
 from tasks.evaluation.settings import Evaluation
 from tasks.evaluation.stages import answer_with_policy
 from tasks.evaluation.subjects.reading import identify_suite
@@ -69,7 +70,7 @@ def share_inputs(config: PreferenceConfig) -> list[Matched]:
     """
     for suite in config.benchmarks.chosen():
         suite.files()
-        judge_for(config.benchmarks.judge, suite, annotated=False)
+        check_judge(judge_for(config.benchmarks.judge, suite, annotated=False))
     prepare = share_real_data(config) if config.data.path else share_tiny_world(config)
     return [prepare(seed) for seed in config.seeds]
 

@@ -17,6 +17,7 @@ from tasks.evaluation.response_metrics import (
     response_metrics,
     sample_table,
 )
+from tasks.evaluation.scores import FINAL
 from tasks.models.config import ModelConfig
 from tasks.models.decoding import Decoding
 from tasks.models.generation import SampleRow, draw
@@ -24,9 +25,6 @@ from tasks.models.opening import open_frozen
 from tasks.models.reference import score_rows
 from tasks.models.sampling import InProcessSampler
 from tasks.models.scoring import read_log_probs
-
-FINAL = ""
-"""The point of an arm's own scores: its last checkpoint, decoded as every arm is."""
 
 
 class Point(NamedTuple):

@@ -11,6 +11,8 @@ from tasks.evaluation.metrics import metric_range
 
 KEY = ["paper", "arm", "seed", "suite", "prompt_id", "metric"]
 COLUMNS = [*KEY, "value"]
+FINAL = ""
+"""The point of an arm's own scores: its last checkpoint, decoded as every arm is."""
 ROUNDING = 1e-9
 """How far a value may stick out of its metric's range."""
 

@@ -1,38 +1,21 @@
-"""From a suite's answers to its numbers, kept as one artifact: tidy scores, aggregates, samples, notes."""
+"""From a suite's answers to its numbers."""
 
-import json
 import math
-from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
+from dataclasses import asdict
 
 import pandas as pd
 
-from tasks.data.tables import SCORES
 from tasks.engine.refs import Answers, Scores
-from tasks.engine.store import Store
 from tasks.engine.tracking import current_tracker
 from tasks.evaluation.answering import read_answers
 from tasks.evaluation.judges.opening import open_judge
 from tasks.evaluation.judges.settings import JudgeSettings
-from tasks.evaluation.measuring import FINAL
 from tasks.evaluation.subjects.outputs import OutputsFile, read_outputs
-from tasks.evaluation.suites.suite import Evaluated, Suite
+from tasks.evaluation.suite_reports import store_evaluated
+from tasks.evaluation.suites.suite import Suite
 
-REPORT, SAMPLES = "report.json", "samples.parquet"
 SHOWN = 200
 """Samples that MLflow's table shows; the artifact holds them all."""
-
-
-@dataclass(frozen=True)
-class SuiteReport:
-    """What a suite found, read back."""
-
-    aggregates: list[dict[str, Any]]
-    """One ``Aggregate`` each; what is not a number is None."""
-    notes: list[str]
-    judge: str
-    judge_version: str
 
 
 def score_answers(suite: Suite, answers: Answers, judge: JudgeSettings, recorded: list[OutputsFile]) -> Scores:
@@ -51,26 +34,3 @@ def score_answers(suite: Suite, answers: Answers, judge: JudgeSettings, recorded
     if found.notes:
         tracker.text("notes.md", "\n".join(f"- {note}" for note in found.notes))
     return store_evaluated(found, opened.name, opened.version)
-
-
-def store_evaluated(found: Evaluated, judge: str, judge_version: str) -> Scores:
-    """Store what a suite found."""
-    table = pd.DataFrame([asdict(aggregate) for aggregate in found.aggregates])
-    report = {
-        "aggregates": json.loads(table.to_json(orient="records", double_precision=15)),
-        "notes": found.notes,
-        "judge": judge,
-        "judge_version": judge_version,
-    }
-
-    def fill(folder: Path) -> None:
-        found.scores.assign(point=FINAL).to_parquet(folder / SCORES, index=False)
-        found.samples.to_parquet(folder / SAMPLES, index=False)
-        (folder / REPORT).write_text(json.dumps(report))
-
-    return Store().write(Scores, fill, rows=len(found.scores))
-
-
-def read_report(ref: Scores) -> SuiteReport:
-    """The suite's own numbers behind ``ref``; its tidy scores are read as those of any stage."""
-    return SuiteReport(**json.loads((Store().open(ref) / REPORT).read_text()))

@@ -22,6 +22,7 @@ def test_every_metric_is_described_whole(name):
         ("win_rate_vs_sft", "win_rate"),
         ("eval/gold_reward", "gold_reward"),
         ("eval/tldr/win_rate_vs_demonstrations", "win_rate"),
+        ("eval/arena_hard/hard_prompt/win_rate", "win_rate"),
         ("held_out/margin", "margin"),
         ("train/rewards/accuracy", "train/rewards/accuracy"),
         ("system/cpu_utilization_percentage", "system"),

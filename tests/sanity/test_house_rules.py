@@ -46,7 +46,15 @@ def test_imports_run_one_way(path):
 
 
 @pytest.mark.parametrize(
-    "module", ["flows.preference.dpo", "flows.catalog", "flows.cli", "tasks.policy.stages", "tasks.evaluation.stages"]
+    "module",
+    [
+        "flows.preference.dpo",
+        "flows.evaluation.evaluate",
+        "flows.catalog",
+        "flows.cli",
+        "tasks.policy.stages",
+        "tasks.evaluation.stages",
+    ],
 )
 def test_what_a_server_imports_leaves_torch_alone(module):
     code = f"import sys, {module}; sys.exit(int('torch' in sys.modules))"

@@ -78,27 +78,28 @@ class RewardModel:
         ]
 
     def rewards(self, pairs: Sequence[tuple[Sequence[Message], str]]) -> list[float]:
-        """r(x, y) of each (conversation that ends in a user turn, response), in order.
+        """r(x, y) of each (conversation that ends in a user turn, response), in order; equal ones are read once.
 
-        Of a conversation longer than the model's context the last tokens are read; such rows are counted in
+        Read twice they could differ by rounding, in batches padded to other lengths, and a tie would be none. Of a
+        conversation longer than the model's context the last tokens are read; such rows are counted in
         ``judge/truncated_rows``. Raises UserError if the tokenizer's chat template refuses one.
         """
         model, tokenizer = self._loaded
         context = int(getattr(model.config, "max_position_embeddings", 0) or 2**30)
-        rows = [encode(tokenizer, prompt, response) for prompt, response in pairs]
-        self.truncated_rows += sum(len(row) > context for row in rows)
+        rows = [tuple(encode(tokenizer, prompt, response)) for prompt, response in pairs]
+        self.truncated_rows += sum(len(row) > context for row in set(rows))
         rows = [row[-context:] for row in rows]
-        found: dict[int, float] = {}
+        found: dict[tuple[int, ...], float] = {}
         tracker = running_tracker()
-        order = sorted(range(len(rows)), key=lambda place: -len(rows[place]))
-        for start in range(0, len(order), self.settings.batch_rows):
-            places = order[start : start + self.settings.batch_rows]
-            found |= zip(places, score(model, [rows[place] for place in places]), strict=True)
+        distinct = sorted(dict.fromkeys(rows), key=lambda row: -len(row))
+        for start in range(0, len(distinct), self.settings.batch_rows):
+            batch = distinct[start : start + self.settings.batch_rows]
+            found |= zip(batch, score(model, batch), strict=True)
             if tracker:
-                tracker.progress(len(found), len(rows), "rewards")
+                tracker.progress(len(found), len(distinct), "rewards")
         if tracker:
             tracker.metrics({"judge/truncated_rows": self.truncated_rows}, 0)
-        return [found[place] for place in range(len(rows))]
+        return [found[row] for row in rows]
 
     @cached_property
     def _loaded(self) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:

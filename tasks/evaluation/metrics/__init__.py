@@ -14,8 +14,9 @@ from tasks.evaluation.metrics.metric import Metric
 
 BASELINE = "_vs_"
 """``win_rate_vs_sft`` is the metric ``win_rate`` against the arm ``sft``."""
-EVALUATED = re.compile(r"(?:eval(?:/[\w@.%-]+)?|held_out)/(?P<name>[\w]+)")
-"""``eval/<metric>`` in a stage, ``eval/<suite>/<metric>`` on an arm, ``held_out/<metric>`` on pairs."""
+EVALUATED = re.compile(r"(?:eval(?:/[\w@.% -]+){0,2}|held_out)/(?P<name>[\w]+)")
+"""``eval/<metric>`` in a stage, ``eval/<suite>/<metric>`` on an arm (or with a group before the metric), and
+``held_out/<metric>`` on pairs."""
 
 
 def registered_metrics() -> dict[str, Metric]:

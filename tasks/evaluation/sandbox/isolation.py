@@ -43,9 +43,8 @@ def python_command(limits: Limits, process: str, *descriptors: int) -> list[str]
 @cache
 def compiled_inside() -> tempfile.TemporaryDirectory[str]:
     """A folder with the modules of ``inside/`` compiled, below their package's path: importing them is then half the
-    work. Anyone may read it; it goes with this process."""
+    work. They are imported before root is given up; the folder goes with this process."""
     folder = tempfile.TemporaryDirectory(prefix="sandbox-")
-    Path(folder.name).chmod(0o755)
     for source in (PROJECT / INSIDE).glob("*.py"):
         target = Path(folder.name) / INSIDE / f"{source.stem}.pyc"
         py_compile.compile(str(source), str(target), f"<{source.stem}>", doraise=True)

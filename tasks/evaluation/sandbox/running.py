@@ -3,6 +3,7 @@
 import os
 import select
 import socket
+import sys
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,13 @@ WATCH_SECONDS = 0.02
 START_SECONDS = 60.0
 """Longest start of two sandboxes; a machine that takes longer is too busy to time anything."""
 
+RIGHT = Program(
+    "a program that is right",
+    "import collections, decimal, json, typing\ndef echo(x: typing.Any):\n    open('x', 'w').close()\n    return x\n",
+    "import json, typing\nassert echo([1, {'a': (2.5, None)}]) == [1, {'a': (2.5, None)}]\n",
+    ("echo",),
+)
+
 
 def run_programs(programs: Sequence[Program], limits: Limits, workers: int = 0) -> list[Outcome]:
     """Check every program; outcomes in the order of ``programs``.
@@ -33,11 +41,27 @@ def run_programs(programs: Sequence[Program], limits: Limits, workers: int = 0) 
         workers: Programs at a time; 0: one a core.
 
     Raises:
-        UserError: sandboxes cannot be started here, with what to do about it.
+        UserError: sandboxes cannot be started here, or fail a program that is right, with what to do about it.
     """
-    require_isolation(limits)
-    with ThreadPoolExecutor(workers or len(os.sched_getaffinity(0))) as pool:
+    require_sandbox(limits)
+    with ThreadPoolExecutor(workers or cores()) as pool:
         return list(pool.map(lambda program: run_program(program, limits), programs))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def require_sandbox(limits: Limits) -> None:
+    """Raises UserError unless a program that is right passes here: what fails it would fail the model's too."""
+    require_isolation(limits)
+    tried = run_program(RIGHT, limits.model_copy(update={"wall_seconds": START_SECONDS}))
+    if not tried.passed:
+        raise UserError(
+            f"a program that is right fails in the sandbox here ({tried.reason}); widen the limits of memory, "
+            f"processes and files, and see that every user may read Python's library below {sys.base_prefix}"
+        )
 
 
 def run_program(program: Program, limits: Limits) -> Outcome:

@@ -25,16 +25,20 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
 
 class Sandboxed:
-    """A running process of ``inside/``; use it in a ``with``, whose end ends the process and its descendants."""
+    """A running process of ``inside/``; use it in a ``with``, whose end ends the process and its descendants.
+
+    Raises TooLarge if the job cannot be sent.
+    """
 
     def __init__(self, process: str, job: dict[str, Any], limits: Limits, descriptors: tuple[int, ...]) -> None:
+        content = encode(job | confinement(limits), no_reference)
         self.limits = limits
         self.errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115
         self.folder = tempfile.TemporaryDirectory() if limits.isolation == "none" else None
         self.information, told = os.pipe()
         with tempfile.TemporaryFile() as filters, tempfile.TemporaryFile() as jobs:
             filters.write(system_call_filter() if limits.isolation == "bubblewrap" else b"")
-            jobs.write(encode(job | confinement(limits), no_reference))
+            jobs.write(content)
             filters.seek(0)
             jobs.seek(0)
             command = python_command(limits, process, *descriptors)

@@ -10,10 +10,9 @@ from pydantic import Field, model_validator
 from tasks.data.rows import Message
 from tasks.engine.schema import UserError
 from tasks.evaluation.metrics.code import PASS_AT
-from tasks.evaluation.sandbox.isolation import require_isolation
 from tasks.evaluation.sandbox.limits import Limits
 from tasks.evaluation.sandbox.programs import Outcome, Program
-from tasks.evaluation.sandbox.running import run_programs
+from tasks.evaluation.sandbox.running import require_sandbox, run_programs
 from tasks.evaluation.statistics.pass_at_k import pass_at_k
 from tasks.evaluation.suites.answering import mean_aggregate, require_answers, score_frame
 from tasks.evaluation.suites.suite import Answer, Answers, Evaluated, Question, SuiteSettings
@@ -101,7 +100,7 @@ def require_packages(suite: str, problems: Sequence[Problem], limits: Limits) ->
 
 def require_runnable(suite: str, problems: Sequence[Problem], limits: Limits) -> None:
     """Raises UserError, before anything is sampled, if the programs could not be run here."""
-    require_isolation(limits)
+    require_sandbox(limits)
     require_packages(suite, problems, limits)
 
 

@@ -54,7 +54,7 @@ def test_outcomes_are_in_the_order_of_the_programs():
             "try:\n    f()\n    assert False\nexcept ValueError:\n    pass",
         ),
         ("def f():\n    yield from range(3)", "assert list(f()) == [0, 1, 2]"),
-        ("from typing import List\nimport math\ndef f(x: List[int]):\n    return math.prod(x)", "assert f([2, 3]) == 6"),
+        ("from typing import List\nimport math\ndef f(x: List):\n    return math.prod(x)", "assert f([2, 3]) == 6"),
         (
             "from dataclasses import dataclass\n@dataclass\nclass P:\n    x: 'int'\ndef f(n):\n    return P(n).x",
             "assert f(3) == 3",
@@ -95,7 +95,9 @@ assert root.left.value == 2 and root.left.twice() == 4
 
 @pytest.mark.parametrize("check", ["f() == 5", "f() != 5", "f()", "not f()", "len(f()) == 5", "f() in [5]", "str(f())"])
 def test_objects_of_the_program_are_never_believed(check):
-    found = outcome_of("class Own:\n    __eq__ = __ne__ = lambda *_: True\ndef f():\n    return Own()", f"assert {check}")
+    found = outcome_of(
+        "class Own:\n    __eq__ = __ne__ = lambda *_: True\ndef f():\n    return Own()", f"assert {check}"
+    )
     assert not found.passed
     assert "returned a Own, which cannot be compared" in found.reason
 
@@ -141,7 +143,7 @@ def test_packages_can_be_kept_away():
 
 def test_without_bubblewrap_it_refuses_and_says_how_to_install_it(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="no bwrap on the path; install bubblewrap.*isolation: none"):
+    with pytest.raises(UserError, match=r"no bwrap on the path; install bubblewrap.*isolation: none"):
         run_programs([PASSES], LIMITS)
 
 
@@ -150,7 +152,7 @@ def test_where_namespaces_are_refused_it_refuses_too(monkeypatch, tmp_path):
     refusing.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     refusing.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="No permissions to create new namespace.*unprivileged_userns"):
+    with pytest.raises(UserError, match=r"No permissions to create new namespace.*unprivileged_userns"):
         run_programs([PASSES], LIMITS)
 
 
@@ -161,9 +163,19 @@ def test_isolation_can_be_given_up_by_name(monkeypatch, tmp_path):
     assert [outcome.passed for outcome in run_programs([PASSES, bad], limits)] == [True, False]
 
 
-def test_a_sandbox_that_cannot_start_is_no_verdict():
-    with pytest.raises(UserError, match="good: its sandbox did not start"):
-        run_programs([PASSES], LIMITS.model_copy(update={"memory_mib": 1}))
+def test_a_sandbox_that_cannot_start_is_no_verdict(monkeypatch, tmp_path):
+    failing = tmp_path / "bwrap"
+    failing.write_text(f"#!/bin/sh\n[ -e {tmp_path}/tried ] && {{ echo 'bwrap: out of mounts' >&2; exit 1; }}\n"
+                       f": > {tmp_path}/tried\n")  # fmt: skip
+    failing.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match=r"a program that is right: its sandbox did not start .bwrap: out of mounts."):
+        run_programs([PASSES], LIMITS)
+
+
+def test_limits_that_no_program_meets_are_refused():
+    with pytest.raises(UserError, match=r"a program that is right fails in the sandbox here .made more than 0 files"):
+        run_programs([PASSES], LIMITS.model_copy(update={"files": 0}))
 
 
 def test_other_machines_are_refused():
@@ -172,7 +184,9 @@ def test_other_machines_are_refused():
         system_call_filter("riscv64")
 
 
-@pytest.mark.parametrize("said", [b"", b"S\n", b"P\n", b"S\nP", b"S\nP\nF no\n", b"F x\n", b"S\nX\n", b"U\n", b"S\nS\nP\n"])
+@pytest.mark.parametrize(
+    "said", [b"", b"S\n", b"P\n", b"S\nP", b"S\nP\nF no\n", b"F x\n", b"S\nX\n", b"U\n", b"S\nS\nP\n"]
+)
 def test_only_the_exact_events_are_a_verdict(said):
     assert final_reason(said) != "passed"
 
@@ -187,7 +201,7 @@ from tasks.evaluation.sandbox.running import run_programs
 from tasks.evaluation.sandbox.programs import Program
 from tasks.evaluation.sandbox.limits import Limits
 bomb = "import os\\ndef f():\\n    while True:\\n        os.mkdir(str(len(os.listdir('.'))))"
-memory = "import os, time\\ndef f():\\n    [os.fork() for _ in range(3)]\\n    x = bytearray(b'x') * 2**27\\n    time.sleep(9)"
+memory = "import os, time\\ndef f():\\n  [os.fork() for _ in range(3)]\\n  x = b'x' * 2**27\\n  time.sleep(9)"
 fork = "import os\\ndef f():\\n    return [os.fork() for _ in range(9)]"
 good = "def f():\\n    return 1"
 programs = [Program("p", source, "assert f() == 1", ("f",)) for source in (bomb, memory, fork, good)]

@@ -1,5 +1,6 @@
 import math
 from collections import Counter, OrderedDict, namedtuple
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -20,10 +21,12 @@ hashable = st.recursive(
 )
 values = st.recursive(
     hashable,
-    lambda inner: st.lists(inner, max_size=4)
-    | st.tuples(inner, inner)
-    | st.dictionaries(hashable, inner, max_size=3)
-    | st.sets(hashable, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.tuples(inner, inner)
+        | st.dictionaries(hashable, inner, max_size=3)
+        | st.sets(hashable, max_size=3)
+    ),
     max_leaves=20,
 )
 Point = namedtuple("Point", "x y")
@@ -59,10 +62,8 @@ def test_values_come_back_as_they_were(value):
 
 @given(st.binary(max_size=200))
 def test_any_bytes_give_a_value_or_are_malformed(message):
-    try:
+    with suppress(Malformed):
         decode(message, unresolved)
-    except Malformed:
-        pass
 
 
 @given(values, st.data())
@@ -120,7 +121,9 @@ def nested(depth):
     return value
 
 
-@pytest.mark.parametrize("value", [endless(), iter(range(MAXIMUM_STEPS + 1)), nested(1000), object(), len, [{1: {2}}, object]])
+@pytest.mark.parametrize(
+    "value", [endless(), iter(range(MAXIMUM_STEPS + 1)), nested(1000), object(), len, [{1: {2}}, object]]
+)
 def test_what_cannot_be_sent_is_refused(value):
     with pytest.raises(TooLarge):
         encode(value, refuse)

@@ -12,7 +12,14 @@ from tasks.evaluation.statistics.pass_at_k import pass_at_k
 
 @pytest.mark.parametrize(
     ("samples", "passed", "k", "value"),
-    [(10, 3, 1, 0.3), (10, 3, 5, 0.916667), (200, 13, 10, 0.497551), (5, 0, 5, 0.0), (5, 1, 5, 1.0), (200, 199, 1, 0.995)],
+    [
+        (10, 3, 1, 0.3),
+        (10, 3, 5, 0.916667),
+        (200, 13, 10, 0.497551),
+        (5, 0, 5, 0.0),
+        (5, 1, 5, 1.0),
+        (200, 199, 1, 0.995),
+    ],
 )
 def test_values_of_the_official_harness(samples, passed, k, value):
     assert pass_at_k(samples, passed, k) == pytest.approx(value, abs=5e-7)

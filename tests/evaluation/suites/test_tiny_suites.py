@@ -10,11 +10,11 @@ from tasks.engine.schema import UserError
 from tasks.evaluation.judges.gold import GoldJudge
 from tasks.evaluation.judges.no_judge import NoJudge
 from tasks.evaluation.metrics import find_metric
-from tasks.evaluation.suites.tiny_gold import TinyGold
 from tasks.evaluation.suites.suite import Answer
 from tasks.evaluation.suites.tiny import TinyGSM8K, TinyHumanEval
 from tasks.evaluation.suites.tiny_choices import TinyRewardBench, TinyTruthfulQA
 from tasks.evaluation.suites.tiny_comparisons import TinyAlpacaEval, TinyArenaHard
+from tasks.evaluation.suites.tiny_gold import TinyGold
 from tasks.evaluation.suites.tiny_mt_bench import TinyMTBench
 from tasks.evaluation.suites.tiny_prompts import hard_rows, is_hard
 
