@@ -11,6 +11,9 @@ from flows.preference.dpo import PAPER, DPOConfig, claims_of, dpo, objectives_of
 from flows.scales import load_config
 from tasks.data.tiny_world.tokenizer import build_tokenizer
 from tasks.engine.home import tracking_uri
+from tasks.engine.schema import UserError
+from tasks.evaluation.metrics import find_metric
+from tasks.evaluation.subjects.tracked import checkpoint_of_run
 from tasks.evaluation.verdicts import verdict_table
 from tasks.models.build import build_from_scratch
 from tasks.models.config import ScratchModel
@@ -55,6 +58,35 @@ def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     client = MlflowClient(tracking_uri())
     names = {artifact.path for artifact in client.list_artifacts(root.info.run_id)}
     assert {"leaderboard.json", "verdicts.json", "scores.csv", "report.html"} <= names
+
+
+def test_every_arm_goes_through_the_benchmarks_and_every_logged_name_is_registered():
+    suites = ("tiny_gold", "tiny_alpaca_eval", "tiny_reward_bench")
+    arms = ("sft", "dpo")
+    report = dpo(smoke("benchmarks.limit=4", "sweep_betas=[]", arms=arms, suites=suites))
+    assert report.failures == {}
+    rows = {(row["suite"], row["arm"]): row for row in report.leaderboard}
+    assert {(suite, arm) for suite in suites for arm in arms} <= set(rows)
+    assert rows["tiny_reward_bench", "sft"]["n_prompts"] == rows["tiny_reward_bench", "dpo"]["n_prompts"]
+
+    client = MlflowClient(tracking_uri())
+    found = client.search_runs([report.experiment_id], max_results=1000)
+    logged = {name for one in found for name in one.data.metrics}
+    assert {"train/loss", "eval/gold/gold_reward", "eval/tiny_alpaca_eval/win_rate", "held_out/margin"} <= logged
+    assert [name for name in sorted(logged) if find_metric(name) is None] == []
+
+    arm = next(one for one in found if one.info.run_name == "dpo-s0" and one.data.tags["level"] == "arm")
+    stage = next(one for one in found if one.info.run_name == "optimise_preferences")
+    assert checkpoint_of_run(arm.info.run_id) == checkpoint_of_run(stage.info.run_id)
+    with pytest.raises(UserError, match=r"trained no checkpoint; below it these do: .*dpo-s0"):
+        checkpoint_of_run(report.mlflow_run_id)
+
+
+def test_a_benchmark_whose_files_are_missing_ends_the_run_before_it_begins():
+    with pytest.raises(UserError, match=r"gsm8k: no file or folder gone"):
+        dpo(smoke("benchmarks.data=gone", suites=("gsm8k",)))
+    with pytest.raises(UserError, match="alpaca_eval"):
+        dpo(smoke(suites=("alpaca_eval",)))
 
 
 def test_a_second_run_computes_nothing_again_and_another_beta_only_its_own():

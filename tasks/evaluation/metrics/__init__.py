@@ -14,6 +14,8 @@ from tasks.evaluation.metrics.metric import Metric
 
 BASELINE = "_vs_"
 """``win_rate_vs_sft`` is the metric ``win_rate`` against the arm ``sft``."""
+FAMILIES = ("system", "data/bad")
+"""Paths below which names are made at run time: MLflow's monitors, reasons for which rows are bad."""
 EVALUATED = re.compile(r"(?:eval(?:/[\w@.% -]+){0,2}|held_out)/(?P<name>[\w]+)")
 """``eval/<metric>`` in a stage, ``eval/<suite>/<metric>`` on an arm (or with a group before the metric), and
 ``held_out/<metric>`` on pairs."""
@@ -35,8 +37,9 @@ METRICS = registered_metrics()
 
 def find_metric(name: str) -> Metric | None:
     """The metric that a scored or logged ``name`` belongs to, or None if nobody registered it."""
-    if name.startswith("system/"):
-        return METRICS["system"]
+    for family in FAMILIES:
+        if name.startswith(f"{family}/"):
+            return METRICS[family]
     evaluated = EVALUATED.fullmatch(name)
     return METRICS.get((evaluated["name"] if evaluated else name).partition(BASELINE)[0])
 
