@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browsing import ARGUMENTS, CHROMIUM
 from commands import Servers, serving
 
 
@@ -18,3 +20,13 @@ def servers(working_home: Path) -> Iterator[Servers]:
     """``rlhf up``, running for the tests of one module."""
     with serving(working_home) as running:
         yield running
+
+
+@pytest.fixture
+def page() -> Iterator[Any]:
+    """A page of a browser without a window."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="needs the playwright package")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield browser.new_page(viewport={"width": 1400, "height": 1000})
+        browser.close()

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import pandas as pd
 from pydantic import Field, model_validator
@@ -21,6 +22,7 @@ from tasks.evaluation.suites.suite import Answer, Answers, Evaluated, Question, 
 class CodeSettings(SuiteSettings):
     """Settings of a suite whose responses are programs."""
 
+    runs_code: ClassVar[bool] = True
     samples: int = Field(1, ge=1, le=1000, description="Programs a problem (n)")
     temperature: float = Field(
         0.0, ge=0.0, le=10.0, description="Of sampling; Chen et al.: 0.2 for pass@1, 0.8 for pass@100"
