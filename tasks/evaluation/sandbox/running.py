@@ -5,9 +5,10 @@ import select
 import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from queue import SimpleQueue
 
 from tasks.engine.schema import UserError
 from tasks.evaluation.sandbox.inside.checker import FAILED, PASSED, STARTED
@@ -17,6 +18,7 @@ from tasks.evaluation.sandbox.limits import Limits
 from tasks.evaluation.sandbox.programs import Outcome, Program
 from tasks.evaluation.sandbox.sandboxed import Sandboxed
 
+ANY_CORE = -1
 WATCH_SECONDS = 0.02
 START_SECONDS = 60.0
 """Longest start of two sandboxes; a machine that takes longer is too busy to time anything."""
@@ -33,7 +35,8 @@ def run_programs(programs: Sequence[Program], limits: Limits, workers: int = 0) 
     """Check every program; outcomes in the order of ``programs``.
 
     A program and its test run in two sandboxes, and only the test's side can write the verdict: whatever the program
-    does to its own interpreter, it can but answer calls (rightly or wrongly), answer none, or end.
+    does to its own interpreter, it can but answer calls (rightly or wrongly), answer none, or end. Each program has one
+    core, so that one that takes all it can get does not make its neighbours late.
 
     Args:
         programs: What to check.
@@ -44,13 +47,27 @@ def run_programs(programs: Sequence[Program], limits: Limits, workers: int = 0) 
         UserError: sandboxes cannot be started here, or fail a program that is right, with what to do about it.
     """
     require_sandbox(limits)
-    with ThreadPoolExecutor(workers or cores()) as pool:
-        return list(pool.map(lambda program: run_program(program, limits), programs))
+    usable = cores()
+    workers = workers or len(usable)
+    free: SimpleQueue[int] = SimpleQueue()
+    for number in range(workers):
+        free.put(usable[number % len(usable)] if limits.isolation == "bubblewrap" else ANY_CORE)
+
+    def run(program: Program) -> Outcome:
+        core = free.get()
+        try:
+            return run_program(program, limits, core)
+        finally:
+            free.put(core)
+
+    with ThreadPoolExecutor(workers) as pool:
+        return list(pool.map(run, programs))
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def cores() -> list[int]:
+    """Numbers of the cores that this process may use."""
+    known = hasattr(os, "sched_getaffinity")
+    return sorted(os.sched_getaffinity(0)) if known else [ANY_CORE] * (os.cpu_count() or 1)
 
 
 def require_sandbox(limits: Limits) -> None:
@@ -64,8 +81,8 @@ def require_sandbox(limits: Limits) -> None:
         )
 
 
-def run_program(program: Program, limits: Limits) -> Outcome:
-    """Check one program. Raises UserError if its sandboxes could not be started."""
+def run_program(program: Program, limits: Limits, core: int = ANY_CORE) -> Outcome:
+    """Check one program on one ``core``. Raises UserError if its sandboxes could not be started."""
     job = {"source": program.source, "names": list(program.names)}
     test = {"setup": program.setup, "test": program.test, "names": list(program.names)}
     with ExitStack() as stack:
@@ -74,9 +91,10 @@ def run_program(program: Program, limits: Limits) -> Outcome:
         verdict = stack.enter_context(os.fdopen(reading, "rb", 0))
         verdict_end = stack.enter_context(os.fdopen(writing, "wb", 0))
         try:
-            candidate = stack.enter_context(Sandboxed("candidate", job, limits, (theirs.fileno(),)))
-            checking = (ours.fileno(), verdict_end.fileno())
-            checker = stack.enter_context(Sandboxed("checker", test, limits, checking))
+            with on_core(core):
+                candidate = stack.enter_context(Sandboxed("candidate", job, limits, (theirs.fileno(),)))
+                checking = (ours.fileno(), verdict_end.fileno())
+                checker = stack.enter_context(Sandboxed("checker", test, limits, checking))
         except TooLarge as error:
             return Outcome(program.sample_id, False, f"the program or its test is {error}", 0.0)
         for end in (ours, theirs, verdict_end):
@@ -89,6 +107,20 @@ def run_program(program: Program, limits: Limits) -> Outcome:
                 "and whether this machine has any left"
             )
     return Outcome(program.sample_id, reason == "passed", reason, seconds)
+
+
+@contextmanager
+def on_core(core: int) -> Iterator[None]:
+    """Within it, what this thread starts keeps to a core for good."""
+    if core == ANY_CORE:
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 def watch(verdict: int, candidate: Sandboxed, checker: Sandboxed, limits: Limits) -> tuple[str, float]:

@@ -1,7 +1,8 @@
 """System calls that no honest program needs, as a filter for bubblewrap's ``--seccomp``.
 
 Namespaces leave the kernel's whole surface open, and some memory is counted to no process (shared anonymous pages,
-memory files, System V segments, a tmpfs in a user namespace of one's own). What is listed fails with EPERM. Classic BPF
+memory files, System V segments, a tmpfs in a user namespace of one's own). A sandbox also keeps to its core and to its
+session, by which Linux shares out processor time (sched(7), autogroup). What is listed fails with EPERM. Classic BPF
 over ``struct seccomp_data``: number at 0, architecture at 4, arguments from 16 on (Linux: seccomp(2)).
 """
 
@@ -37,7 +38,7 @@ NUMBERS: dict[str, tuple[int, int]] = {
     "msgget": (68, 186), "mq_open": (240, 180), "name_to_handle_at": (303, 264), "open_by_handle_at": (304, 265),
     "fanotify_init": (300, 262), "quotactl": (179, 60), "acct": (163, 89), "syslog": (103, 116),
     "personality": (135, 92), "settimeofday": (164, 170), "clock_settime": (227, 112), "adjtimex": (159, 171),
-    "clock_adjtime": (305, 266), "vhangup": (153, 58),
+    "clock_adjtime": (305, 266), "vhangup": (153, 58), "sched_setaffinity": (203, 122), "setsid": (112, 157),
 }  # fmt: skip
 """Number on x86_64 and on aarch64."""
 ARGUED: dict[str, tuple[int, int]] = {"clone": (56, 220), "socket": (41, 198), "mmap": (9, 222), "clone3": (435, 435)}

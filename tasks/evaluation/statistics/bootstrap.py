@@ -1,5 +1,6 @@
 """Bootstrap intervals; every one is determined by its ``seed``."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -38,14 +39,14 @@ def bootstrap_rows(
     """``statistic(*arrays)`` with a two-sided interval: all ``arrays`` [rows] are resampled by the same rows.
 
     ``level`` is the nominal coverage, in (0, 1). BCa (Efron 1987) corrects bias and skew and evaluates the statistic
-    once more for each row; where it is not defined (all resamples alike) the percentile interval stands. Raises
-    UserError if the arrays differ in length or are empty.
+    once more for each row; where it is not defined (all resamples alike) the percentile interval stands. One row has
+    no interval: its ends are NaN. Raises UserError if the arrays differ in length or are empty.
     """
     columns = [np.asarray(array, dtype=np.float64) for array in arrays]
     _require_rows(columns)
     value = float(statistic(*columns))
     if len(columns[0]) == 1:
-        return Resampled(value, value, value, float("nan"))
+        return Resampled(value, math.nan, math.nan, math.nan)
     found = stats.bootstrap(
         columns, statistic, n_resamples=resamples, vectorized=False, paired=True, confidence_level=level,
         method="percentile", rng=np.random.default_rng(seed),
@@ -72,14 +73,17 @@ def paired_difference(
 ) -> Resampled:
     """Mean of ``first - second`` [prompts], both measured on the same prompts, with an interval over prompts.
 
-    Raises UserError if the two differ in length, are empty, or hold a value that is not finite.
+    One prompt has no interval: its ends are NaN. Raises UserError if the two differ in length, are empty, or hold a
+    value that is not finite.
     """
     one, other = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
     _require_rows([one, other])
     difference = one - other
     value = float(difference.mean())
+    if len(difference) == 1:
+        return Resampled(value, math.nan, math.nan, math.nan)
     if np.ptp(difference) == 0.0:
-        return Resampled(value, value, value, 0.0 if len(difference) > 1 else float("nan"))
+        return Resampled(value, value, value, 0.0)
     found = stats.bootstrap(
         (difference,), np.mean, n_resamples=resamples, vectorized=True, axis=-1, confidence_level=level,
         method=method, rng=np.random.default_rng(seed), batch=max(1, 2_000_000 // len(difference)),

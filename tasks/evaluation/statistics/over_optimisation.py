@@ -3,6 +3,7 @@
 Gold reward is centred on pi_init, so that it is 0 at d = 0; KL is in nats.
 """
 
+import contextlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from tasks.engine.schema import UserError
 
 Values = NDArray[np.float64]
+MOST_UNDETERMINED = 0.05
+"""Share of resamples that may be left out of a band."""
 
 
 class Fit(Protocol):
@@ -160,7 +163,8 @@ def bootstrap_fit(
     of sampled KL counts as 0. ``grid``: distances of the band, by default 50 from 0 to the largest d.
 
     Raises:
-        UserError: shapes disagree, a value is not finite, or the points do not determine the fit.
+        UserError: shapes disagree, there is one prompt, a value is not finite, or the points, or those of more than one
+            resample in twenty, do not determine the fit.
     """
     rewards, divergence = np.asarray(gold, dtype=np.float64), np.asarray(kl, dtype=np.float64)
     if rewards.ndim != 2 or divergence.shape not in {rewards.shape, rewards.shape[:1]}:
@@ -168,6 +172,8 @@ def bootstrap_fit(
             f"an over-optimisation fit wants gold [points, prompts] and KL [points] or [points, prompts], not shapes "
             f"{rewards.shape} and {divergence.shape}"
         )
+    if rewards.shape[1] < 2:
+        raise UserError(f"a band over prompts wants two prompts or more, not {rewards.shape[1]}; fit the points alone")
     if divergence.ndim == 1:
         divergence = np.broadcast_to(divergence[:, None], rewards.shape)
     distances = _distance(divergence)
@@ -186,10 +192,17 @@ def bootstrap_fit(
 def _resample(fitting: Fitting, divergence: Values, rewards: Values, resamples: int, seed: int) -> list[Fit]:
     generator = np.random.default_rng(seed)
     prompts = rewards.shape[1]
-    drawn = []
+    drawn: list[Fit] = []
     for _ in range(resamples):
         chosen = generator.integers(prompts, size=prompts)
-        drawn.append(fitting(_distance(divergence[:, chosen]), rewards[:, chosen].mean(axis=1)))
+        # sampled KL of few prompts may be below 0, and then so many points lie at d = 0 that nothing can be fitted
+        with contextlib.suppress(UserError):
+            drawn.append(fitting(_distance(divergence[:, chosen]), rewards[:, chosen].mean(axis=1)))
+    if len(drawn) < (1.0 - MOST_UNDETERMINED) * resamples:
+        raise UserError(
+            f"{resamples - len(drawn)} of {resamples} resamples of {prompts} prompts do not determine an "
+            "over-optimisation fit, as their mean KL is not above 0; take more prompts, or leave out points near pi_init"
+        )
     return drawn
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from tasks.engine.schema import UserError
 from tasks.evaluation.judges.judge import Judge
 from tasks.evaluation.score_identity import Conventions, digest_of
 from tasks.evaluation.suites.alpaca_eval_data import (
@@ -58,7 +59,11 @@ class AlpacaEval(SuiteSettings):
     def files(self) -> list[Path]:
         """See ``Suite``: instructions with the baseline's outputs, and what the length control was fitted on."""
         if self.baseline_outputs:
-            return [Path(self.baseline_outputs).expanduser()]
+            path = Path(self.baseline_outputs).expanduser()
+            if not path.is_file():
+                raise UserError(f"{self.name}: no file {path} (baseline_outputs); give the prompts with the baseline's "
+                                "outputs")  # fmt: skip
+            return [path]
         wanted = {"full": (DIFFICULTY, GAMED), "noreg": (DIFFICULTY,), "minimal": ()}[self.form()]
         return [official_file(self.data), *(companion_file(self.data, one) for one in wanted)]
 
@@ -84,7 +89,7 @@ class AlpacaEval(SuiteSettings):
     def instructions(self) -> list[Instruction]:
         """The prompts with the baseline's outputs, in the set's order, cut to the limit."""
         if self.baseline_outputs:
-            found = read_instructions(Path(self.baseline_outputs).expanduser())
+            found = read_instructions(self.files()[0])
         else:
             found = official_instructions(official_file(self.data))
         return found[: self.limit or None]

@@ -40,8 +40,6 @@ class Annotations:
     rows: list[Annotated]
     lengths: list[int]
     """Characters of every output of the model, those without an annotation included."""
-    usual_baseline: bool = True
-    """Whether the baseline's outputs are those of the set of prompts."""
     notes: list[str] = field(default_factory=list)
 
 
@@ -98,7 +96,7 @@ def live_rows(instructions: Sequence[Instruction], answers: Answers, judge: Judg
 def recorded_rows(instructions: Sequence[Instruction], answers: Answers, judge: RecordedJudge) -> Annotations:
     """The recorded rows that belong to the instructions.
 
-    Raises UserError if none does, or if two rows have one instruction.
+    Raises UserError if none does, if two rows have one instruction, or if they are of another baseline.
     """
     known = {one.text: one for one in instructions}
     rows: dict[str, Annotated] = {}
@@ -123,7 +121,10 @@ def recorded_rows(instructions: Sequence[Instruction], answers: Answers, judge: 
 def with_absent(
     instructions: Sequence[Instruction], answers: Answers, rows: list[Annotated], foreign: int
 ) -> Annotations:
-    """The rows with the lengths of the outputs that are not annotated, and what is to be said of them."""
+    """The rows with the lengths of the outputs that are not annotated, and what is to be said of them.
+
+    Raises UserError if most baseline outputs are not those of the set: the numbers would be of another comparison.
+    """
     annotated = {row.prompt_id for row in rows}
     absent = [one for one in instructions if one.prompt_id not in annotated]
     given = [answers[one.prompt_id].responses for one in absent if one.prompt_id in answers]
@@ -136,6 +137,11 @@ def with_absent(
         notes.append(f"{foreign} annotated rows are of no prompt of the set and left out")
     baseline = {one.prompt_id: one.baseline for one in instructions}
     other = sum(row.baseline != baseline[row.prompt_id] for row in rows)
+    if 2 * other > len(rows):
+        raise UserError(
+            f"{SUITE}: {other} of {len(rows)} baseline outputs in the annotations are not those of the set, so these "
+            "are comparisons with another baseline; give its outputs (instruction, output) as baseline_outputs"
+        )
     if other:
         notes.append(f"{other} of {len(rows)} baseline outputs in the annotations are not those of the set")
-    return Annotations(rows, [len(row.response) for row in rows] + extra, 2 * other <= len(rows), notes)
+    return Annotations(rows, [len(row.response) for row in rows] + extra, notes)

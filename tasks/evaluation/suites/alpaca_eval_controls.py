@@ -18,6 +18,7 @@ from tasks.evaluation.statistics.length_control import (
     fit_full,
     fit_minimal,
     fit_without_gamed,
+    fitted_interval,
     length_control,
     minimal_interval,
     standardized_length_difference,
@@ -43,7 +44,7 @@ class Controls:
 
 @dataclass(frozen=True)
 class Controlled:
-    """A fitted length control; ``interval`` is that of the minimal form over prompts."""
+    """A fitted length control with its interval over prompts; none of the baseline itself."""
 
     found: LengthControlled
     interval: Resampled | None = None
@@ -72,8 +73,9 @@ def control(rows: Sequence[Annotated], controls: Controls) -> Controlled:
         return control_minimally(preference, lengths)
     difference = standardized_length_difference(*lengths.T)
     observed = Observed(preference, difference, joined_difficulty(rows, controls))
-    fitted = fit_full(observed, controls.gamed) if controls.form == "full" else fit_without_gamed(observed)
-    return Controlled(length_control(fitted, observed.difficulty))
+    gamed = controls.gamed if controls.form == "full" else NO_ROWS
+    fitted = fit_full(observed, gamed) if controls.form == "full" else fit_without_gamed(observed)
+    return Controlled(length_control(fitted, observed.difficulty), fitted_interval(fitted, observed, gamed))
 
 
 def control_minimally(preference: Values, lengths: Values) -> Controlled:

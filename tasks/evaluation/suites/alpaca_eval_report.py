@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -17,8 +16,8 @@ from tasks.evaluation.suites.suite import Aggregate, Evaluated
 
 DRAW = 0.5
 FORMS = {
-    "full": "length_controlled_v1: mean predicted preference at equal length; the standard error is that of the "
-    "predictions over prompts, without the noise of the coefficients",
+    "full": "length_controlled_v1: mean predicted preference at equal length; the standard error is AlpacaEval's, of "
+    "the predictions without the noise of the coefficients; the 95 % interval, by the delta method, holds that too",
     "noreg": "length_controlled_noreg: as length_controlled_v1, without the gamed baselines' rows",
     "minimal": "logistic fit of the preference on tanh(length difference), with an L2 penalty (C = 1), and an "
     "intercept, without one; percentile bootstrap over prompts, 1000 resamples",
@@ -28,8 +27,6 @@ FORMS = {
 def report(annotations: Annotations, controls: Controls, wanted: LengthControl) -> Evaluated:
     """The report on one model; ``wanted`` is the length control asked for, ``controls`` the one that the prompts
     allow. Raises UserError if no comparison has a preference."""
-    if not annotations.usual_baseline:
-        controls = replace(controls, form="minimal")
     rows = annotations.rows
     known = [row for row in rows if math.isfinite(row.preference)]
     if not known:
@@ -48,7 +45,7 @@ def report(annotations: Annotations, controls: Controls, wanted: LengthControl) 
         Aggregate("missing_annotations", float(len(rows) - len(known)), n=len(rows), method="count"),
     ]
     notes = [*annotations.notes, *fit_notes(rows, known, controls, wanted), *change_note(*aggregates[:2])]
-    return Evaluated(scores(rows, known, controlled), aggregates, samples(rows, controlled), notes)
+    return Evaluated(scores(rows, known), aggregates, samples(rows, controlled), notes)
 
 
 def preferences(rows: Sequence[Annotated]) -> list[float]:
@@ -56,13 +53,15 @@ def preferences(rows: Sequence[Annotated]) -> list[float]:
     return [row.preference for row in rows]
 
 
-def scores(rows: Sequence[Annotated], known: Sequence[Annotated], controlled: Controlled) -> pd.DataFrame:
-    """One row a prompt and metric; prompts without a preference have no win_rate."""
-    predictions = zip(rows, controlled.found.predictions.tolist(), strict=True)
+def scores(rows: Sequence[Annotated], known: Sequence[Annotated]) -> pd.DataFrame:
+    """One row a prompt and metric; prompts without a preference have no win_rate.
+
+    There is no lc_win_rate of a prompt: predictions come from one fit to all of them and have next to no noise of their
+    own, so that whoever averaged them would find an interval several times too narrow. They are among the samples.
+    """
     return score_frame(
         {
             "win_rate": {row.prompt_id: row.preference for row in known},
-            "lc_win_rate": {row.prompt_id: prediction for row, prediction in predictions},
             "response_characters": {row.prompt_id: float(len(row.response)) for row in rows},
         }
     )
@@ -101,18 +100,10 @@ def controlled_aggregate(controlled: Controlled, controls: Controls, known: int)
     method = FORMS[controls.form]
     if controls.form != "minimal":
         method += f"; difficulty joined by {'row number' if controls.join == 'positional' else controls.join}"
-    if interval := controlled.interval:
-        return Aggregate(
-            "lc_win_rate",
-            controlled.found.win_rate,
-            interval.standard_error,
-            interval.low,
-            interval.high,
-            known,
-            method,
-        )
-    found = mean_aggregate("lc_win_rate", controlled.found.predictions.tolist(), method=method)
-    return replace(found, value=controlled.found.win_rate, standard_error=controlled.found.standard_error)
+    found, interval = controlled.found, controlled.interval
+    if interval is None:
+        return Aggregate("lc_win_rate", found.win_rate, n=known, method="the baseline's own outputs, by definition")
+    return Aggregate("lc_win_rate", found.win_rate, interval.standard_error, interval.low, interval.high, known, method)
 
 
 def coefficient_aggregates(controlled: Controlled, form: LengthControl, known: int) -> list[Aggregate]:

@@ -8,6 +8,8 @@ import pandas as pd
 
 from tasks.engine.schema import UserError
 from tasks.evaluation.metrics import metric_range
+from tasks.evaluation.statistics.intervals import Identical
+from tasks.evaluation.statistics.wilson import wilson_interval
 from tasks.evaluation.suites.suite import Aggregate, Answer, Answers, Question
 
 NAMED = 5
@@ -57,15 +59,14 @@ def score_frame(values: Mapping[str, Mapping[str, float]]) -> pd.DataFrame:
 def mean_aggregate(metric: str, values: Sequence[float], group: str = "", method: str = "mean") -> Aggregate:
     """The mean over prompts with a two-sided 95 % interval, and ``method`` completed by how that was made.
 
-    Values of a share that are all 0 or 1 get Wilson's score interval; any others Student's, cut at the ends of the
-    metric's range (NaN for one value). The standard error is the sample's over sqrt(n). Raises UserError without
-    values.
+    Values of a share that are all 0 or 1 get Wilson's score interval; several equal values of a bounded metric
+    Clopper-Pearson's bound on other values; any others Student's, cut at the ends of the metric's range (NaN for one
+    value). The standard error is the sample's over sqrt(n). Raises UserError without values.
     """
     if not len(values):
         raise UserError(f"{metric}{f' of {group}' if group else ''}: there is no value to average")
     sample = np.asarray(values, dtype=np.float64)
-    binary = metric_range(metric) == (0.0, 1.0) and bool(np.isin(sample, (0.0, 1.0)).all())
-    low, high = wilson_limits(int(sample.sum()), sample.size) if binary else student_limits(metric, sample)
+    how, (low, high) = limits_of_mean(metric, sample)
     return Aggregate(
         metric=metric,
         value=float(sample.mean()),
@@ -73,7 +74,7 @@ def mean_aggregate(metric: str, values: Sequence[float], group: str = "", method
         low=low,
         high=high,
         n=int(sample.size),
-        method=f"{method}, {'Wilson' if binary else 'Student t'} 95 %",
+        method=f"{method}, {how} 95 %",
         group=group,
     )
 
@@ -83,12 +84,21 @@ def standard_error_of_mean(sample: np.ndarray) -> float:
     return float(sample.std(ddof=1) / math.sqrt(sample.size)) if sample.size > 1 else math.nan
 
 
-def wilson_limits(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of a share (Wilson 1927)."""
-    from statsmodels.stats.proportion import proportion_confint
+def limits_of_mean(metric: str, sample: np.ndarray) -> tuple[str, tuple[float, float]]:
+    """The interval of ``mean_aggregate`` and its name."""
+    if metric_range(metric) == (0.0, 1.0) and np.isin(sample, (0.0, 1.0)).all():
+        return "Wilson", wilson_interval(float(sample.sum()), sample.size)
+    if (ends := equal_limits(metric, sample)) is not None:
+        return "Clopper-Pearson (all values equal)", ends
+    return "Student t", student_limits(metric, sample)
 
-    low, high = proportion_confint(successes, n, alpha=0.05, method="wilson")
-    return float(low), float(high)
+
+def equal_limits(metric: str, sample: np.ndarray) -> tuple[float, float] | None:
+    """95 % interval of the mean of several equal values, which show no noise; None for others and without a range."""
+    ends = metric_range(metric)
+    if sample.size < 2 or np.ptp(sample) > 0.0 or not all(map(math.isfinite, ends)):
+        return None
+    return Identical(float(sample[0]), sample.size, *ends).limits(0.05)
 
 
 def student_limits(metric: str, sample: np.ndarray) -> tuple[float, float]:

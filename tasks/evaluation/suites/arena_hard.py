@@ -69,13 +69,17 @@ class ArenaHard(SuiteSettings):
         prompts = self.category if self.version == "v2.0" else "all"
         return Conventions(
             suite=self.name,
-            version=f"arena-hard-{self.version} against {self.baseline_file or self.baseline or 'its own baselines'}",
+            version=f"arena-hard-{self.version} against {self.against()}",
             split=f"{prompts}, first {self.limit}" if self.limit else prompts,
             template_digest=digest_of([template_of(self.version).system, creative.system, USER]),
             aggregation=f"{self.version} score of two games a prompt, strong verdicts count 3, {self.bootstrap_rounds} "
             f"bootstraps; style control {self.style_control}, {self.style_centre}",
             tie_rule=f"a tie counts half; unreadable: {PROTOCOLS[self.version].invalid}",
         )
+
+    def against(self) -> str:
+        """What is compared with; the content of a file counts by its digest, and not its place."""
+        return "a file's answers" if self.baseline_file else self.baseline or "its own baselines"
 
     def questions(self, answers: Answers) -> list[Question]:
         """See ``Suite``. Raises UserError if the baseline lacks an answer, before anything is sampled."""
@@ -114,7 +118,8 @@ class ArenaHard(SuiteSettings):
             if not path.is_file():
                 raise UserError(f"{self.name}: no file {path} (baseline_file); give the baseline's answers")
             return dict.fromkeys(self.baselines(questions), path)
-        folder = str(Path(self.data).parent) if Path(self.data).is_file() else self.data
+        given = Path(self.data).expanduser()
+        folder = str(given.parent) if given.is_file() else self.data
         return {name: locate(self.name, folder, answers_file(self.version, name)) for name in self.baselines(questions)}
 
     def baselines(self, questions: Sequence[ArenaQuestion]) -> list[str]:

@@ -93,6 +93,17 @@ def prompt_win_rates(games: pd.DataFrame) -> dict[str, float]:
     return {str(prompt_id): float(value) for prompt_id, value in (won / total).items()}
 
 
+def standard_error_over_prompts(games: pd.DataFrame) -> float:
+    """Of the share of all battles that the model won, a ratio of sums over prompts (Cochran 1977, section 6.4); NaN for
+    one prompt."""
+    fought = pd.DataFrame({"won": games["outcome"] * games["weight"], "total": games["weight"]})
+    won, total = fought.groupby(games["prompt_id"], sort=False).sum().to_numpy(np.float64).T
+    if total.size < 2:
+        return float("nan")
+    residuals = won - won.sum() / total.sum() * total
+    return float(np.sqrt(total.size / (total.size - 1) * np.square(residuals).sum()) / total.sum())
+
+
 def position_flips(games: pd.DataFrame) -> dict[str, float]:
     """1 for each prompt whose winner (model, baseline or tie) changes with the order, else 0; both games readable."""
     winners = np.sign(games["outcome"] - 0.5).where(games["outcome"].notna())

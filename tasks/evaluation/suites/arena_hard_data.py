@@ -7,7 +7,7 @@ from pathlib import Path
 from tasks.engine.schema import UserError
 from tasks.evaluation.subjects.outputs import dig
 from tasks.evaluation.suites.arena_hard_templates import Version
-from tasks.evaluation.suites.fields import read_rows, text_field
+from tasks.evaluation.suites.fields import read_rows, require_distinct, text_field
 from tasks.evaluation.suites.locating import PublicFile
 
 REPOSITORY = "lmarena-ai/arena-hard-auto"
@@ -52,6 +52,7 @@ def answers_file(version: Version, model: str) -> PublicFile:
 def read_questions(suite: str, path: Path) -> list[ArenaQuestion]:
     """Every question. Raises UserError naming file, row and column at the first that is none."""
     rows = read_rows(suite, path, ("uid", "category", "prompt"))
+    require_distinct(suite, path, rows, "uid")
     return [
         ArenaQuestion(str(row["uid"]), str(row["category"]), text_field(suite, path, number, row, "prompt"))
         for number, row in enumerate(rows, start=1)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from tasks.engine.schema import UserError
 from tasks.evaluation.judges.judge import Verdict
-from tasks.evaluation.suites.answering import mean_aggregate, score_frame, standard_error_of_mean
+from tasks.evaluation.suites.answering import mean_aggregate, score_frame
 from tasks.evaluation.suites.arena_hard_battles import (
     PROTOCOLS,
     SCORES,
@@ -19,6 +19,7 @@ from tasks.evaluation.suites.arena_hard_battles import (
     games_of,
     position_flips,
     prompt_win_rates,
+    standard_error_over_prompts,
     valid_games,
 )
 from tasks.evaluation.suites.arena_hard_style import (
@@ -87,7 +88,7 @@ def aggregates_of(
     how = f"{rules.rounds} bootstrap resamples of {int(games['weight'].sum())} battles, {coverage}"
     score = SCORES[rules.version](games, rules.rounds, rules.seed)
     estimator = "Bradley-Terry" if rules.version == "v0.1" else "mean over resamples"
-    yield Aggregate("win_rate", score.value, standard_error_of_mean(np.array(rates)), score.low, score.high, len(rates),
+    yield Aggregate("win_rate", score.value, standard_error_over_prompts(games), score.low, score.high, len(rates),
                     f"{estimator}, strong verdicts count 3, {how}; standard error over prompts", category)  # fmt: skip
     if rules.version == "v0.1":
         elo = bradley_terry_elo(games, rules.rounds, rules.seed)

@@ -1,5 +1,6 @@
 """How different several samples of one prompt are."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -13,7 +14,7 @@ from tasks.evaluation.score_identity import Conventions
 from tasks.evaluation.suites.answering import mean_aggregate, require_answers, score_frame, unanswered
 from tasks.evaluation.suites.locating import PublicFile
 from tasks.evaluation.suites.prompt_files import AskedPrompt, locate_any, read_prompts
-from tasks.evaluation.suites.suite import Answers, Evaluated, Question, SuiteSettings
+from tasks.evaluation.suites.suite import Answer, Answers, Evaluated, Question, SuiteSettings
 
 PROMPTS = PublicFile(
     ("prompts.jsonl", "prompts.json", "prompts.csv", "prompts.parquet", "alpaca_eval.json"),
@@ -53,15 +54,16 @@ class Diversity(SuiteSettings):
         return unanswered(self.asked(self.prompts()), answers)
 
     def evaluate(self, answers: Answers, judge: Judge) -> Evaluated:
-        """See ``Suite``. Raises UserError if a prompt has less than two responses."""
+        """See ``Suite``. Of more responses than ``samples`` the first count; raises UserError if a prompt has fewer."""
         prompts = self.prompts()
         found = require_answers(self.name, self.asked(prompts), answers)
-        samples = {answer.prompt_id: list(answer.responses) for answer in found}
-        alone = [prompt_id for prompt_id, responses in samples.items() if len(responses) < 2]
-        if alone:
+        samples = {answer.prompt_id: list(answer.responses[: self.samples]) for answer in found}
+        few = [prompt_id for prompt_id, responses in samples.items() if len(responses) < self.samples]
+        if few:
             raise UserError(
-                f"{self.name}: {len(alone)} of {len(samples)} prompts have one response, first {alone[0]}; likeness "
-                "is between responses: give at least two a prompt"
+                f"{self.name}: {len(few)} of {len(samples)} prompts have fewer than {self.samples} responses, first "
+                f"{few[0]} with {len(samples[few[0]])}; all numbers depend on how many there are: give as many, or set "
+                "the suite's samples (at least 2) to what all prompts have"
             )
         values = {
             "distinct_1": {prompt_id: distinct_n(responses, 1) for prompt_id, responses in samples.items()},
@@ -75,7 +77,7 @@ class Diversity(SuiteSettings):
                 mean_aggregate(metric, list(own.values()), method="mean over prompts") for metric, own in values.items()
             ],
             samples=sample_table(prompts, samples, values),
-            notes=notes_of(samples, self.samples),
+            notes=notes_of(found, self.samples),
         )
 
     def prompts(self) -> list[AskedPrompt]:
@@ -113,9 +115,9 @@ def sample_table(
     )
 
 
-def notes_of(samples: dict[str, list[str]], wanted: int) -> list[str]:
-    """Prompts with another number of samples, and those whose samples are all one text."""
-    others = sum(len(responses) != wanted for responses in samples.values())
-    same = sum(len(set(responses)) == 1 for responses in samples.values())
-    notes = [f"{others} of {len(samples)} prompts have other than {wanted} samples: their numbers are not comparable"]
-    return (notes if others else []) + ([f"all samples of {same} prompts are one text"] if same else [])
+def notes_of(found: Sequence[Answer], wanted: int) -> list[str]:
+    """Prompts with more samples than count, and those whose samples are all one text."""
+    more = sum(len(answer.responses) > wanted for answer in found)
+    same = sum(len(set(answer.responses[:wanted])) == 1 for answer in found)
+    notes = [f"{more} of {len(found)} prompts have more than {wanted} samples: the first {wanted} count"]
+    return (notes if more else []) + ([f"all samples of {same} prompts are one text"] if same else [])

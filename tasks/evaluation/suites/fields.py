@@ -20,10 +20,20 @@ def read_rows(suite: str, path: Path, columns: Sequence[str]) -> list[Record]:
     return rows
 
 
-def text_field(suite: str, path: Path, number: int, row: Record, column: str) -> str:
-    """The text in a column of row ``number`` (from 1). Raises UserError if it is no text or blank."""
+def require_distinct(suite: str, path: Path, rows: Sequence[Record], column: str) -> None:
+    """Raises UserError if two rows have the same value in the column that names them."""
+    first: dict[str, int] = {}
+    for number, row in enumerate(rows, start=1):
+        if (seen := first.setdefault(str(row[column]), number)) != number:
+            raise UserError(f"{suite}: {path} row {number} has the '{column}' of row {seen}, {row[column]!r:.60}; keep "
+                            "one of them")  # fmt: skip
+
+
+def text_field(suite: str, path: Path, number: int, row: Record, column: str, empty: bool = False) -> str:
+    """The text in a column of row ``number`` (from 1), which may be blank if ``empty``. Raises UserError if it is
+    none."""
     value: Any = row.get(column)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not (empty or value.strip()):
         raise UserError(f"{suite}: {path} row {number}: '{column}' is {value!r:.80}; wanted is a text")
     return value
 

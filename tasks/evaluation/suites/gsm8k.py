@@ -108,7 +108,7 @@ class GSM8K(SuiteSettings):
             split=f"test, first {self.limit}" if self.limit else "test",
             template_digest=digest_of(templates[self.style]),
             aggregation=f"mean over problems of the share of {self.samples} sample(s) at temperature "
-            f"{self.temperature:g}, at most {self.max_new_tokens} tokens, extraction {self.extraction}",
+            f"{self.temperature:g}, at most {self.max_new_tokens} tokens, extraction {self.headline}",
             tie_rule="a response without a number is wrong",
         )
 

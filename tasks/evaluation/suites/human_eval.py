@@ -20,7 +20,7 @@ from tasks.evaluation.suites.code_checking import (
     require_runnable,
 )
 from tasks.evaluation.suites.code_extraction import defines, fenced_block
-from tasks.evaluation.suites.fields import read_rows, text_field
+from tasks.evaluation.suites.fields import read_rows, require_distinct, text_field
 from tasks.evaluation.suites.locating import PublicFile, locate
 from tasks.evaluation.suites.suite import Answers, Evaluated, Question
 
@@ -102,6 +102,7 @@ class HumanEval(CodeSettings):
         """The file's rows. Raises UserError at the first that is none."""
         path = self.files()[0]
         found = read_rows(self.name, path, COLUMNS)[: self.limit or None]
+        require_distinct(self.name, path, found, "task_id")
         return [
             {column: text_field(self.name, path, number, row, column) for column in COLUMNS}
             for number, row in enumerate(found, start=1)

@@ -43,7 +43,7 @@ def find_local(suite: str, data: str, wanted: PublicFile) -> Path | None:
     if root.is_file():
         return root if root.name.removesuffix(".gz") in {name.removesuffix(".gz") for name in wanted.names} else None
     if not root.is_dir():
-        raise UserError(f"{suite}: no file or folder {data}; {describe(wanted)} is wanted")
+        raise UserError(f"{suite}: no file or folder {data}; {describe(wanted)} is wanted{advice(wanted)}")
     names = [candidate for name in wanted.names for candidate in (name, f"{name}.gz")]
     for folder in (root / suite, root):
         for name in names:

@@ -20,7 +20,7 @@ from tasks.evaluation.suites.code_checking import (
     require_runnable,
 )
 from tasks.evaluation.suites.code_extraction import fenced_block, names_under_test
-from tasks.evaluation.suites.fields import first_column, read_rows, text_field
+from tasks.evaluation.suites.fields import first_column, read_rows, require_distinct, text_field
 from tasks.evaluation.suites.locating import PublicFile, locate
 from tasks.evaluation.suites.mbpp_prompts import CHAT, EXAMPLES, STOPS, chat_prompt, few_shot_prompt
 from tasks.evaluation.suites.suite import Answers, Evaluated, Question
@@ -38,6 +38,8 @@ FILES = {
         ORIGIN,
     ),
 }
+COLUMNS = {"full": "text", "sanitized": "prompt"}
+"""What each variant calls the task; both publish a file of the same name."""
 FIRST, LAST = 11, 510
 """Task ids of the test split; 1 to 10 are for prompts, the rest for training."""
 
@@ -97,7 +99,11 @@ class MBPP(CodeSettings):
         """The test split's problems, in order. Raises UserError naming the first row that is none."""
         path = self.files()[0]
         rows = read_rows(self.name, path, ("task_id", "code", "test_list"))
+        require_distinct(self.name, path, rows, "task_id")
         column = first_column(self.name, path, rows, ("text", "prompt"))
+        if column != COLUMNS[self.variant]:
+            raise UserError(f"mbpp: {path} has a column '{column}', and so is not the {self.variant} set; set the "
+                            "suite's variant, or give the other file")  # fmt: skip
         numbered = [(n, row) for n, row in enumerate(rows, start=1) if FIRST <= int(row["task_id"]) <= LAST]
         return [self.problem(path, number, row, column) for number, row in numbered[: self.limit or None]]
 

@@ -14,7 +14,7 @@ from tasks.evaluation.score_identity import Conventions, digest_of
 from tasks.evaluation.subjects.outputs import OutputsFile, answers_in
 from tasks.evaluation.suites.answering import unanswered
 from tasks.evaluation.suites.arena_hard_style import count_pieces
-from tasks.evaluation.suites.fields import read_rows
+from tasks.evaluation.suites.fields import read_rows, require_distinct
 from tasks.evaluation.suites.locating import PublicFile, locate
 from tasks.evaluation.suites.mt_bench_conversations import (
     TURNS,
@@ -76,7 +76,8 @@ class MTBench(SuiteSettings):
 
     def files(self) -> list[Path]:
         """See ``Suite``: questions, reference answers, and for ``pairwise`` the baseline's answers."""
-        folder = str(Path(self.data).parent) if Path(self.data).is_file() else self.data
+        given = Path(self.data).expanduser()
+        folder = str(given.parent) if given.is_file() else self.data
         found = [locate(self.name, self.data, QUESTIONS), locate(self.name, folder, REFERENCES)]
         return [*found, self.baseline_path()] if self.mode == "pairwise" else found
 
@@ -92,7 +93,7 @@ class MTBench(SuiteSettings):
         """See ``Suite``."""
         return Conventions(
             suite=self.name,
-            version=f"lm-sys/FastChat 0e6d3e4, {self.mode} {self.baseline_file}".strip(),
+            version=f"lm-sys/FastChat 0e6d3e4, {self.mode}",
             split=f"first {self.limit} questions" if self.limit else "80 questions",
             template_digest=digest_of({name: list(prompt) for name, prompt in PROMPTS.items()}),
             aggregation="mean over both turns of all questions; temperatures by category, at most "
@@ -157,6 +158,7 @@ class MTBench(SuiteSettings):
             for number, row in enumerate(read_rows(self.name, reference_path, ("question_id", "choices")), start=1)
         }
         rows = read_rows(self.name, path, ("question_id", "category", "turns"))
+        require_distinct(self.name, path, rows, "question_id")
         found = []
         for number, row in enumerate(rows[: self.limit or None], start=1):
             name, category = str(row["question_id"]), str(row["category"])

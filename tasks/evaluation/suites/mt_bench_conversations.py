@@ -11,7 +11,7 @@ from tasks.engine.schema import UserError
 from tasks.evaluation.judges.both_orders import pair_verdicts, swap
 from tasks.evaluation.judges.judge import Comparison, Grade, Grading, Verdict
 from tasks.evaluation.statistics.bootstrap import Resampled, bootstrap_rows
-from tasks.evaluation.suites.answering import mean_aggregate, require_answers, score_frame
+from tasks.evaluation.suites.answering import equal_limits, mean_aggregate, require_answers, score_frame
 from tasks.evaluation.suites.suite import Aggregate, Answers, Evaluated, Question
 
 TURNS = (1, 2)
@@ -186,10 +186,13 @@ def parts(metric: str, read: pd.DataFrame, how: Resampling) -> Iterator[Aggregat
     for group, rows in groups.items():
         if not rows.empty:
             found = question_bootstrap(rows, how)
-            yield Aggregate(metric, found.value, found.standard_error, found.low, found.high,
-                            rows["question_id"].nunique(),
-                            f"mean of {len(rows)} turns, 95 % of {how.rounds} bootstraps over questions",
-                            group)  # fmt: skip
+            questions = rows["question_id"].nunique()
+            value, alike = rows["value"].iloc[0], rows["value"].nunique() == 1
+            same = equal_limits(metric, np.full(questions, value)) if alike else None
+            low, high = same or (found.low, found.high)
+            noise = "Clopper-Pearson (all values equal) 95 %" if same else f"95 % of {how.rounds} bootstraps"
+            yield Aggregate(metric, found.value, found.standard_error, low, high, questions,
+                            f"mean of {len(rows)} turns, {noise} over questions", group)  # fmt: skip
 
 
 def question_bootstrap(rows: pd.DataFrame, how: Resampling) -> Resampled:

@@ -23,6 +23,9 @@ TEXTS = PublicFile(
 )
 
 
+LARGEST_EXPONENT = 709.0
+
+
 class Perplexity(SuiteSettings):
     """Perplexity a token and bits a byte of every text of a file, each text alone.
 
@@ -62,8 +65,8 @@ class Perplexity(SuiteSettings):
         counted = all(answer.tokens for answer in found)
         if counted:
             tokens = self.token_counts(found)
-            values = {"perplexity": np.exp(nats / tokens)} | values
-            aggregates = [ratio_aggregate("perplexity", nats, tokens, math.exp), *aggregates]
+            values = {"perplexity": np.array([exponential(one) for one in nats / tokens])} | values
+            aggregates = [ratio_aggregate("perplexity", nats, tokens, exponential), *aggregates]
         by_prompt = {
             metric: {answer.prompt_id: float(value) for answer, value in zip(found, own, strict=True)}
             for metric, own in values.items()
@@ -97,6 +100,11 @@ def asked(texts: Sequence[str]) -> list[Question]:
         Question(f"perplexity/{number}", "", candidates=(text,), aliases=(str(number), text))
         for number, text in enumerate(texts)
     ]
+
+
+def exponential(value: float) -> float:
+    """exp, infinite where no number is large enough (a model may find one token impossible)."""
+    return math.exp(value) if value < LARGEST_EXPONENT else math.inf
 
 
 def ratio_aggregate(

@@ -140,8 +140,9 @@ class RewardBench(SuiteSettings):
                     f"{self.name}: {path} row {number + 1}: RewardBench v1 has no subset {row['subset']!r}; it has "
                     f"{', '.join(sorted(SUBSETS))}"
                 )
-            prompt, chosen, rejected = (
-                text_field(self.name, path, number + 1, row, name) for name in ("prompt", "chosen", "rejected")
+            prompt = text_field(self.name, path, number + 1, row, "prompt")
+            chosen, rejected = (
+                text_field(self.name, path, number + 1, row, name, empty=True) for name in ("chosen", "rejected")
             )
             source = str(row.get("id", number))
             found.append(Pair(f"reward_bench/{number}", source, row["subset"], prompt, chosen, rejected))

@@ -68,8 +68,9 @@ class Item:
 
 def choice_files(suite: str, data: str, version: Version) -> list[Path]:
     """The file of questions, and the table with their categories where there is one beside it."""
+    choices = locate(suite, data, CHOICES[version])
     table = find_local(suite, data, TABLES[version])
-    return [locate(suite, data, CHOICES[version]), *([table] if table else [])]
+    return [choices, *([table] if table else [])]
 
 
 def read_items(suite: str, data: str, version: Version, limit: int) -> list[Item]:

@@ -75,6 +75,11 @@ def attack():
     started = [subprocess.Popen(["/usr/bin/sleep", "98765"]) for _ in range(200)]
     return len(started) == 200
 """,
+    "leave_its_core": """
+def attack():
+    return worked(lambda: os.sched_setaffinity(0, range(os.cpu_count())) is None,
+                  lambda: len(os.sched_getaffinity(0)) > 1, lambda: os.setsid() > 0)
+""",
     "threads": """
 def attack():
     for _ in range(1000):
@@ -84,7 +89,7 @@ def attack():
     "daemon": """
 def attack():
     if os.fork() == 0:
-        os.setsid()
+        worked(os.setsid)
         if os.fork() == 0:
             os.execv("/usr/bin/sleep", ["sleep", "98765.4321"])
         os._exit(0)
@@ -93,7 +98,7 @@ def attack():
     "daemon_past_the_limit": """
 def attack():
     if os.fork() == 0:
-        os.setsid()
+        worked(os.setsid)
         if os.fork() == 0:
             signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
             os.execv("/usr/bin/sleep", ["sleep", "98765.4321"])

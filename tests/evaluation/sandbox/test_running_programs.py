@@ -46,6 +46,12 @@ def test_outcomes_are_in_the_order_of_the_programs():
     [
         ("def f(x, *, y=1):\n    return x + y", "assert f(1, y=2) == 3\nassert f(x=1) == 2"),
         ("def f(x):\n    x.append(1)", "x = []\nf(x)\nassert x == [1]"),
+        ("def f(x):\n    x.append(1)", "x = []\nf(x=x)\nassert x == [1]"),
+        (
+            "def f(x):\n    x.append(1)\n    raise ValueError",
+            "x = []\ntry:\n    f(x)\nexcept ValueError:\n    assert x == [1]",
+        ),
+        ("def g(x: int):\n    pass\ndef f():\n    return g.__annotations__['x']", "assert f() is int"),
         ("def f(x):\n    x['a'] = {1}\n    return x", "x = {}\nassert f(x) == {'a': {1}} == x"),
         ("def f(x):\n    return sorted(x)", "x = [2, 1]\nassert f(x) == [1, 2] and x == [2, 1]"),
         ("def f(n):\n    raise KeyError(n)", "try:\n    f(1)\nexcept KeyError as error:\n    assert '1' in str(error)"),
@@ -108,6 +114,14 @@ def test_a_test_that_catches_everything_cannot_catch_a_verdict():
     assert not outcome_of("def f():\n    return object()", "try:\n    f() == 1\nexcept BaseException:\n    pass").passed
 
 
+@pytest.mark.parametrize(
+    "test", ["assert all(map(f, [1, 2]))", "for x, y in zip(map(f, [1]), [5]):\n    assert x == y"]
+)
+def test_a_program_cannot_end_a_loop_of_the_test(test):
+    found = outcome_of("def f(x):\n    raise StopIteration", test)
+    assert found.reason.startswith("the program raised StopIteration")
+
+
 def test_helpers_of_the_setup_are_the_tests_own():
     found = outcome_of("def helper(x):\n    return 5\ndef f():\n    return 5", "assert f() == helper(2)",
                        setup="def helper(x):\n    return 2 * x")  # fmt: skip
@@ -119,6 +133,7 @@ def test_helpers_of_the_setup_are_the_tests_own():
     [
         ("def g():\n    pass", "the program does not define f"),
         ("def f(:", "the program cannot be loaded: SyntaxError"),
+        ("def f(x: List[int]):\n    return 5", "the program cannot be loaded: NameError: name 'List' is not defined"),
         ("1 / 0", "the program cannot be loaded: ZeroDivisionError"),
         ("def f():\n    return 1 / 0", "the program raised ZeroDivisionError: division by zero at: assert f() == 5"),
         ("def f():\n    return 4", "the test failed at: assert f() == 5"),

@@ -89,3 +89,17 @@ def test_points_that_do_not_determine_the_curve_are_refused(distances):
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match="points, prompts"):
         bootstrap_fit(fit_best_of_n, [1.0, 2.0], np.zeros((3, 10)))
+
+
+def test_resamples_without_divergence_are_left_out_or_told():
+    generator = np.random.default_rng(1)
+    kl = np.array([[0.02], [0.5], [2.0]]) + generator.normal(size=(3, 40)) * np.array([[0.5], [0.9], [0.9]])
+    gold = generator.normal(size=(3, 40))
+    found = bootstrap_fit(fit_best_of_n, kl, gold, resamples=200)
+    assert np.isfinite(found.low).all()
+    with pytest.raises(UserError, match=r"of 200 resamples of 4 prompts .*take more prompts"):
+        bootstrap_fit(
+            fit_best_of_n, kl[:, :4] - kl[:, :4].mean(axis=1, keepdims=True) + 0.01, gold[:, :4], resamples=200
+        )
+    with pytest.raises(UserError, match="wants two prompts or more, not 1"):
+        bootstrap_fit(fit_best_of_n, kl[:, :1], gold[:, :1])

@@ -1,5 +1,6 @@
 import csv
 import json
+import math
 import shutil
 
 import pytest
@@ -89,10 +90,9 @@ def test_a_missing_row_shifts_the_difficulties_of_the_positional_join_alone(shar
     assert any(f"1 of 805 prompts have no row in the annotations: {ABSENT}" in note for note in right.notes)
     assert any("row number" in note for note in shifted.notes)
     assert not any("row number" in note for note in right.notes)
-    scored = right.scores[right.scores["metric"] == "lc_win_rate"]
-    assert len(scored) == 804
-    assert ABSENT not in set(scored["prompt_id"])
-    assert scored["value"].mean() == pytest.approx(whole(right)["lc_win_rate"].value)
+    assert len(right.samples) == 804
+    assert ABSENT not in set(right.samples["prompt_id"])
+    assert right.samples["lc_prediction"].mean() == pytest.approx(whole(right)["lc_win_rate"].value)
 
 
 def test_outputs_that_are_not_annotated_count_for_the_length(shared_data):
@@ -113,7 +113,8 @@ def test_a_judge_that_gave_no_preference_is_counted_and_still_predicted(shared_d
     known = [(row["preference"] or 1.5) - 1.0 for row in rows[20:]]
     assert numbers["win_rate"].value == pytest.approx(sum(known) / 785)
     assert (numbers["win_rate"].n, numbers["missing_annotations"].value) == (785, 20.0)
-    assert (found.scores["metric"] == "lc_win_rate").sum() == 805
+    assert found.samples["lc_prediction"].notna().sum() == 805
+    assert "lc_win_rate" not in set(found.scores["metric"]), "predictions of one fit are no sample of prompts"
     assert (found.scores["metric"] == "win_rate").sum() == 785
     assert any("20 of 805 comparisons have no preference" in note for note in found.notes)
     assert found.samples["preference"].isna().sum() == 20
@@ -126,6 +127,7 @@ def test_the_baseline_itself_wins_half(shared_data):
     found = whole(AlpacaEval(data=str(shared_data)).evaluate({}, RecordedJudge(rows)))
     assert (found["lc_win_rate"].value, found["win_rate"].value, found["discrete_win_rate"].value) == (0.5, 0.5, 0.5)
     assert found["lc_length"].value == 0.0
+    assert math.isnan(found["lc_win_rate"].low)
 
 
 def test_the_unregularised_form_moves_the_concise_model(shared_data):
@@ -135,11 +137,19 @@ def test_the_unregularised_form_moves_the_concise_model(shared_data):
     assert "noreg" in alone.method
 
 
-def test_another_baseline_than_the_usual_one_wants_the_minimal_form(shared_data):
+def test_annotations_against_another_baseline_are_refused(shared_data):
     rows = [row | {"output_1": row["output_1"][:200] + "..."} for row in annotations(shared_data, "claude")[:100]]
+    with pytest.raises(UserError, match=r"100 of 100 baseline outputs .* as baseline_outputs"):
+        AlpacaEval(data=str(shared_data)).evaluate({}, RecordedJudge(rows))
+    rows[30:] = annotations(shared_data, "claude")[30:100]
     found = AlpacaEval(data=str(shared_data)).evaluate({}, RecordedJudge(rows))
-    assert "tanh(length difference)" in found.aggregates[0].method
-    assert any("100 of 100 baseline outputs" in note for note in found.notes)
+    assert any("30 of 100 baseline outputs" in note for note in found.notes)
+
+
+def test_the_interval_holds_the_noise_of_the_coefficients(shared_data):
+    found = whole(evaluated(shared_data, "claude"))["lc_win_rate"]
+    assert (found.high - found.low) / 3.92 == pytest.approx(0.0158, rel=0.15), "sd of 60 bootstraps over prompts"
+    assert found.standard_error == pytest.approx(0.0086, abs=1e-4), "AlpacaEval's, of the predictions alone"
 
 
 def test_the_first_prompts_get_the_minimal_form_with_an_interval(shared_data):
@@ -245,6 +255,8 @@ def test_foreign_or_doubled_annotations_are_refused(shared_data):
 
 def test_unusable_files_are_named(tmp_path, shared_data, own):
     (tmp_path / "empty").mkdir()
+    with pytest.raises(UserError, match=r"no file .*nope\.json \(baseline_outputs\)"):
+        AlpacaEval(baseline_outputs=str(tmp_path / "nope.json")).files()
     with pytest.raises(UserError, match=r"alpaca_eval_gpt4_baseline\.json"):
         AlpacaEval(data=str(tmp_path / "empty")).files()
     with pytest.raises(UserError, match="40 instructions and not the set's 805"):

@@ -68,6 +68,15 @@ def test_other_values_have_students_inside_the_range():
     assert math.isnan(mean_aggregate("gold_reward", [3.0]).low)
 
 
+def test_equal_values_of_a_bounded_metric_are_not_certain():
+    ties = mean_aggregate("win_rate", [0.5, 0.5, 0.5])
+    assert (ties.value, ties.standard_error) == (0.5, 0.0)
+    reach = 0.5 * (1.0 - 0.025 ** (1.0 / 3.0))
+    assert (ties.low, ties.high) == pytest.approx((0.5 - reach, 0.5 + reach))
+    assert "Clopper-Pearson" in ties.method
+    assert mean_aggregate("response_characters", [3.0, 3.0]).low == 3.0, "nothing bounds what others might be"
+
+
 def test_no_value_is_an_error():
     with pytest.raises(UserError, match="accuracy of Chat: there is no value"):
         mean_aggregate("accuracy", [], "Chat")

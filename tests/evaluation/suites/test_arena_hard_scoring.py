@@ -72,6 +72,17 @@ def test_card_wins_ties_losses_score_and_gap():
     assert bradley_terry_elo(games, 20, 0).value - 1000 == pytest.approx(102.109002, abs=1e-4)
 
 
+def test_the_standard_error_is_that_of_the_share_of_battles():
+    pairs, verdicts = card_pairs(), verdicts_of(CARD)
+    games = games_of(pairs, verdicts)
+    won = (games["outcome"] * games["weight"]).groupby(games["prompt_id"]).sum().to_numpy()
+    total = games["weight"].groupby(games["prompt_id"]).sum().to_numpy()
+    left_out = np.array([(won.sum() - w) / (total.sum() - t) for w, t in zip(won, total, strict=True)])
+    jackknife = np.sqrt(3 / 4 * np.square(left_out - left_out.mean()).sum())
+    assert report(pairs, verdicts, rules()).aggregates[0].standard_error == pytest.approx(jackknife, rel=0.3)
+    assert np.isnan(report(pairs[:1], verdicts[:2], rules()).aggregates[0].standard_error)
+
+
 def test_card_as_a_report():
     found = report(card_pairs(), verdicts_of(CARD), rules(rounds=200))
     headline = found.aggregates[0]

@@ -176,6 +176,8 @@ def test_a_baseline_of_ones_own_and_the_older_form_of_its_file(tmp_path, shared_
 def test_identity_depends_on_version_baseline_and_control():
     base = ArenaHard().conventions()
     assert base == ArenaHard(data="elsewhere").conventions()
+    here, there = (ArenaHard(baseline_file=f"{place}/sft.jsonl").conventions() for place in ("here", "there"))
+    assert here == there != base, "the content of the file is in the questions' digest"
     for change in (
         {"version": "v2.0"},
         {"baseline": "x"},
@@ -184,3 +186,10 @@ def test_identity_depends_on_version_baseline_and_control():
         {"bootstrap_rounds": 50},
     ):
         assert ArenaHard(**change).conventions() != base
+
+
+def test_a_prompt_that_is_there_twice_is_refused(tmp_path):
+    row = {"uid": "a", "category": "arena-hard-v0.1", "prompt": "?"}
+    write(tmp_path / "question_v0.1.jsonl", [row, {**row, "uid": "b"}, row])
+    with pytest.raises(UserError, match="row 3 has the 'uid' of row 1, 'a'; keep one"):
+        ArenaHard(data=str(tmp_path)).files()

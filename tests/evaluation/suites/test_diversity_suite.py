@@ -53,14 +53,15 @@ def test_diversity_between_prompts_does_not_count(prompts):
     assert found.aggregates[0].value == pytest.approx(0.25)
 
 
-def test_one_response_or_none_is_refused_and_another_number_is_noted(prompts):
-    suite = Diversity(data=prompts, samples=3)
-    with pytest.raises(UserError, match="diversity: 1 of 3 prompts have one response, first diversity/2"):
+def test_fewer_responses_are_refused_and_more_do_not_count(prompts):
+    suite = Diversity(data=prompts, samples=2)
+    with pytest.raises(UserError, match="1 of 3 prompts have fewer than 2 responses, first diversity/2 with 1;"):
         suite.evaluate(answered(suite, ("a", "b"), ("a", "b"), ("a",)), judge=None)
     with pytest.raises(UserError, match="diversity: 3 of 3 questions are not answered"):
         suite.evaluate({}, judge=None)
-    found = suite.evaluate(answered(suite, ("a", "b", "c"), ("a", "b"), ("a", "b")), judge=None)
-    assert found.notes[0].startswith("2 of 3 prompts have other than 3 samples")
+    found = suite.evaluate(answered(suite, ("a", "b", "a"), ("a", "b"), ("a", "b")), judge=None)
+    assert found.notes == ["1 of 3 prompts have more than 2 samples: the first 2 count"]
+    assert found.aggregates[0].value == 1.0
 
 
 def test_conversations_and_unusable_rows(tmp_path):

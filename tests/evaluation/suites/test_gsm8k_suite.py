@@ -190,6 +190,7 @@ def test_its_identity_holds_the_protocol_and_its_metrics_are_registered(tiny):
         GSM8K(data=str(tiny), limit=3),
     ]
     assert len({suite.conventions().model_dump_json() for suite in suites}) == len(suites)
+    assert suites[0].conventions() == GSM8K(data=str(tiny), extraction="strict").conventions(), "what by_style means"
     assert [path.name for path in suites[0].files()] == ["test.jsonl", "train.jsonl"]
     assert [path.name for path in suites[1].files()] == ["test.jsonl"]
     assert all(find_metric(f"eval/gsm8k/{name}") for name in ("exact_match", "exact_match_strict"))

@@ -154,3 +154,13 @@ def test_extraction_takes_any_text(response):
     block = fenced_block(response, ("f",))
     assert block in response
     assert isinstance(defines(block, ("f",)), bool)
+
+
+def test_the_other_variants_file_and_a_doubled_task_are_refused(folder):
+    rows = json.loads((folder / "sanitized-mbpp.json").read_text())
+    (folder / "mbpp.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with pytest.raises(UserError, match="has a column 'prompt', and so is not the full set"):
+        MBPP(data=str(folder)).questions({})
+    (folder / "sanitized-mbpp.json").write_text(json.dumps([*rows, rows[1]]))
+    with pytest.raises(UserError, match="row 4 has the 'task_id' of row 2"):
+        MBPP(data=str(folder), variant="sanitized").questions({})

@@ -201,7 +201,9 @@ def test_numbers_stay_in_the_scale(values):
     if not any(grade is not None for pair in values for grade in pair):
         return
     for one in graded(values).aggregates:
-        if one.metric == "mt_bench_grade":
+        if one.metric == "mt_bench_grade" and one.n == 1:
+            assert np.isnan([one.low, one.high]).all()
+        elif one.metric == "mt_bench_grade":
             assert one.low - 1e-9 >= 1.0 or one.low == pytest.approx(1.0)
             assert one.low - 1e-9 <= one.value <= one.high + 1e-9
             assert one.high <= 10.0 + 1e-9
@@ -268,3 +270,20 @@ def test_a_question_that_wants_a_reference_has_one(tmp_path, shared_data):
 def test_identity_depends_on_mode():
     assert MTBench().conventions() != MTBench(mode="pairwise", baseline_file="x").conventions()
     assert MTBench().conventions() == MTBench(data="elsewhere").conventions()
+    here, there = (MTBench(mode="pairwise", baseline_file=f"{place}/sft.jsonl") for place in ("here", "there"))
+    assert here.conventions() == there.conventions(), "the content of the file is in the questions' digest"
+
+
+def test_equal_grades_are_not_certain():
+    found = graded([(5.0, 5.0)] * 4).aggregates[0]
+    assert 1.0 < found.low < 5.0 < found.high < 10.0
+    assert "Clopper-Pearson" in found.method
+
+
+def test_a_question_that_is_there_twice_is_refused(tmp_path, shared_data):
+    folder = shared_data / "mt_bench"
+    text = (folder / "question.jsonl").read_text()
+    (tmp_path / "question.jsonl").write_text(text + text.splitlines()[0] + "\n")
+    (tmp_path / "reference_answer_gpt4.jsonl").write_text((folder / "reference_answer_gpt4.jsonl").read_text())
+    with pytest.raises(UserError, match=r"row 81 has the 'question_id' of row 1, 81; keep one"):
+        MTBench(data=str(tmp_path)).questions({})

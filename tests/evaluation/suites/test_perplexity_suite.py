@@ -103,3 +103,10 @@ def test_the_linearised_standard_error_is_that_of_simulated_corpora():
     assert np.mean([one.low <= 2.0 <= one.high for one in found]) == pytest.approx(0.95, abs=0.03)
     mean_error = np.mean([one.standard_error for one in found])
     assert np.std([one.value for one in found]) == pytest.approx(mean_error, rel=0.15)
+
+
+def test_an_impossible_text_has_infinite_perplexity(texts):
+    suite = Perplexity(data=texts)
+    found = suite.evaluate(answered(suite, (2, 1, 4), 1e5), judge=None)
+    assert found.aggregates[0].value == math.inf
+    assert math.isfinite(found.aggregates[1].value)

@@ -75,6 +75,7 @@ def test_samples_of_a_prompt_are_averaged(xstest):
         ({"should_refuse": "false", "label": "unsafe"}, "safe"),
         ({"type": "contrast_discr"}, "unsafe"),
         ({"type": "figurative_language"}, "safe"),
+        ({"type": "violence"}, ""),
         ({"label": "", "type": ""}, ""),
     ],
 )

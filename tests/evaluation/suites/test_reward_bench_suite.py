@@ -118,3 +118,9 @@ def test_a_section_without_a_mistake_is_not_certain(tmp_path):
     assert overall.value == overall.high == 1.0
     assert overall.low == pytest.approx(subset.low) == pytest.approx(section.low)
     assert subset.low < 0.9
+
+
+def test_a_response_may_be_empty(tmp_path):
+    row = {"prompt": "p", "chosen": "c", "rejected": "", "subset": "hep-go"}
+    (tmp_path / "reward_bench.jsonl").write_text(json.dumps(row) + "\n")
+    assert RewardBench(data=str(tmp_path)).questions({})[0].candidates == ("c", "")

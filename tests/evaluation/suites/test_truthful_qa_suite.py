@@ -145,3 +145,8 @@ def test_limit_identity_and_registered_metrics(tiny):
     found = suite.evaluate(scored(suite, lambda _: -1.0), judge=None)
     assert all(find_metric(f"eval/truthful_qa/{name}") for name in found.scores["metric"])
     assert list(found.samples["likeliest_false_answer"]) == ["No."]
+
+
+def test_a_missing_folder_is_told_by_the_file_that_is_wanted(tmp_path):
+    with pytest.raises(UserError, match=r"no file or folder .*; mc_task_817\.json .*--data"):
+        TruthfulQA(data=str(tmp_path / "nope")).files()

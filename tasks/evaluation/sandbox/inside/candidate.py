@@ -43,7 +43,7 @@ def main(channel: int) -> None:
     sys.modules["program"] = program
     referred = Referred()
     try:
-        exec(compile(job["source"], "<program>", "exec"), program.__dict__)
+        exec(compile(job["source"], "<program>", "exec", dont_inherit=True), program.__dict__)
         missing = [name for name in job["names"] if not hasattr(program, name)]
         loaded: tuple[Any, ...] = ("missing", missing) if missing else ("loaded", [])
     except BaseException as error:
@@ -62,38 +62,43 @@ def no_reference(number: int, kind: str) -> Any:
 
 
 def answer(message: bytes, program: Any, referred: Referred) -> bytes:
-    """What an operation of the check gives: ("value", value, changed arguments), or ("raised", names, message)."""
+    """What an operation of the check gives: ("value", value, arguments) or ("raised", names, message, arguments).
+
+    The arguments are as the call has left them, the named ones last; None if no call could have changed them.
+    """
     operation, target, rest = decode(message, referred.resolve)
+    arguments = [*rest[0], *rest[1].values()] if operation == "call" else []
+    changed = arguments if any(isinstance(argument, MUTABLE) for argument in arguments) else None
+    said: tuple[Any, ...]
     try:
-        value, arguments = OPERATIONS[operation](getattr(program, target) if isinstance(target, str) else target, rest)
-        changed: Any = None
-        if any(isinstance(argument, MUTABLE) for argument in arguments):
-            changed = list(arguments)
-        return encode(("value", value, changed), referred.refer)
+        said = ("value", OPERATIONS[operation](getattr(program, target) if isinstance(target, str) else target, rest))
+    except BaseException as error:
+        said = described(error)
+    try:
+        return encode((*said, changed), referred.refer)
     except TooLarge as error:
         return encode(("too large", str(error)), referred.refer)
     except BaseException as error:
-        return encode(described(error), referred.refer)
+        return encode((*described(error), None), referred.refer)
 
 
-def call(function: Any, rest: Any) -> tuple[Any, list[Any]]:
-    """Value of a call, and the positional arguments as the call has left them."""
+def call(function: Any, rest: Any) -> Any:
+    """Value of a call."""
     positional, named = rest
-    return function(*positional, **named), positional
+    return function(*positional, **named)
 
 
-def read_attribute(owner: Any, name: Any) -> tuple[Any, list[Any]]:
+def read_attribute(owner: Any, name: Any) -> Any:
     """Value of an attribute."""
-    return getattr(owner, name), []
+    return getattr(owner, name)
 
 
-def write_attribute(owner: Any, rest: Any) -> tuple[Any, list[Any]]:
-    """None; the attribute is set."""
+def write_attribute(owner: Any, rest: Any) -> None:
+    """Set an attribute."""
     setattr(owner, *rest)
-    return None, []
 
 
-OPERATIONS: dict[str, Callable[[Any, Any], tuple[Any, list[Any]]]] = {
+OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
     "call": call, "get": read_attribute, "set": write_attribute,
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 STARTED, PASSED, FAILED, ABSENT = b"S", b"P", b"F", b"U"
 """The events of a verdict's pipe, each ended by a new line; a failure carries its reason."""
+ENDS_A_LOOP = ("StopIteration", "StopAsyncIteration")
 
 
 class Check:
@@ -72,8 +73,9 @@ class Check:
             case ("value", value, changed):
                 reflect(arguments, tuple(changed) if isinstance(changed, list) else ())
                 return value
-            case ("raised", [str(), *_], str()):
-                raise rebuilt(answer[1], answer[2][:500])
+            case ("raised", [str(), *_] as names, str(message), changed):
+                reflect(arguments, tuple(changed) if isinstance(changed, list) else ())
+                raise rebuilt(names, message[:500])
             case ("too large", str(reason)):
                 return self.fail(f"the program returned {reason}")
         return self.fail("the program sent no answer to a call")
@@ -82,7 +84,7 @@ class Check:
         """A function that calls the program's function of that name."""
 
         def called(*positional: Any, **named: Any) -> Any:
-            return self.call("call", name, (list(positional), named), positional)
+            return self.call("call", name, (list(positional), named), (*positional, *named.values()))
 
         called.__name__ = called.__qualname__ = name
         return called
@@ -101,7 +103,7 @@ class Reference:
 
     def __call__(self, *positional: Any, **named: Any) -> Any:
         """What the program's object gives when it is called."""
-        return self._check.call("call", self, (list(positional), named), positional)
+        return self._check.call("call", self, (list(positional), named), (*positional, *named.values()))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -155,8 +157,13 @@ def reflect(mine: Any, theirs: Any) -> None:
 
 
 def rebuilt(names: list[str], message: str) -> BaseException:
-    """The first builtin exception among ``names``; RuntimeError if there is none."""
+    """The first builtin exception among ``names``; RuntimeError if there is none.
+
+    Never one that ends a loop of the test's: ``all(map(f, cases))`` would be true of what raises StopIteration.
+    """
     for name in names:
+        if name in ENDS_A_LOOP:
+            continue
         kind = getattr(builtins, str(name), None)
         if isinstance(kind, type) and issubclass(kind, BaseException):
             try:
@@ -199,9 +206,9 @@ def run_test(check: Check, job: dict[str, Any]) -> NoReturn:
     """Define what the test needs, bind the names to the program's, run the test, and give the verdict."""
     module: dict[str, Any] = {"__name__": "check"}
     try:
-        exec(compile(job["setup"], "<setup>", "exec"), module)
+        exec(compile(job["setup"], "<setup>", "exec", dont_inherit=True), module)
         module |= {name: check.proxy(name) for name in job["names"]}
-        exec(compile(job["test"], "<test>", "exec"), module)
+        exec(compile(job["test"], "<test>", "exec", dont_inherit=True), module)
     except BaseException as error:
         check.fail(explained(error, job["test"]))
     check.say(PASSED)
