@@ -37,6 +37,7 @@ class Report(Frozen):
     paper: str
     leaderboard: list[dict[str, Any]] = Field(description="One row an arm: means with 95 % intervals")
     verdicts: list[dict[str, Any]] = Field(description="One row a claim")
+    benchmarks: list[dict[str, Any]] = Field([], description="One row an arm, seed and number of a benchmark")
     failures: dict[str, str] = Field(description="Arm and seed → why it failed")
     mlflow_run_id: str = ""
     experiment_id: str = ""
@@ -59,12 +60,14 @@ def publish(session: Session, collected: Collected, claims: Sequence[Claim], sui
     failures = root_causes(session, collected.failures)
     root.tags({"failures": json.dumps(failures)})
     summarise_arms(session, scores, suites)
+    track_benchmarks(session, collected.benchmarks)
     for label, checkpoint in collected.policies.items():
         session.children[label].tracker.tags({CHECKPOINT_TAG: checkpoint.model_dump_json()})
     report = Report(
         paper=session.paper,
         leaderboard=records(boards),
         verdicts=records(verdicts),
+        benchmarks=collected.benchmarks,
         failures=failures,
         mlflow_uri=tracking_uri(),
     )
@@ -127,6 +130,25 @@ def summarise_arms(session: Session, scores: pd.DataFrame, suites: Sequence[str]
         if run is not None:
             names = "eval/" + rows["suite"] + "/" + rows["metric"]
             run.tracker.metrics(dict(zip(names, rows["value"], strict=True)), 0)
+
+
+def track_benchmarks(session: Session, rows: Sequence[Mapping[str, Any]]) -> None:
+    """The benchmarks' own numbers (length-controlled win rates, ratings ...) as a table and on their arms."""
+    if not rows:
+        return
+    session.root.table("benchmarks.json", pd.DataFrame(rows))
+    places = dict.fromkeys((str(row["arm"]), int(row["seed"]), str(row["suite"])) for row in rows)
+    for arm, seed, suite in places:
+        own = [row for row in rows if (row["arm"], row["seed"], row["suite"]) == (arm, seed, suite)]
+        session.children[f"{arm}-s{seed}"].tracker.metrics(logged(suite, own), 0)
+
+
+def logged(suite: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """A suite's numbers under the names that MLflow shows; a group's only where there is no number for the whole."""
+    known = [row for row in rows if row["value"] is not None]
+    whole = {str(row["metric"]): row["value"] for row in known if not row["group"]}
+    parts = {f"{row['group']}/{row['metric']}": row["value"] for row in known if row["metric"] not in whole}
+    return {f"eval/{suite}/{metric}": value for metric, value in (whole | parts).items()}
 
 
 def show_in_prefect(report: Report) -> None:

@@ -1,11 +1,12 @@
 """The end of a run in the terminal: leaderboard, verdicts, what failed, where to look further."""
 
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from flows.cli.output import grid, messages, results
+from flows.cli.output import grid, messages, number, results
 from flows.cli.verdicts import verdict_table
 
 if TYPE_CHECKING:
@@ -19,9 +20,12 @@ CELL = 13
 def show_report(report: "Report") -> None:
     """Print tables to standard output and failures to standard error."""
     suites = dict.fromkeys(row["suite"] for row in report.leaderboard)
-    for suite in suites:
+    benchmarks = {row["suite"] for row in report.benchmarks}
+    for suite in [name for name in suites if name not in benchmarks]:
         rows = [row for row in report.leaderboard if row["suite"] == suite]
         results.print(leaderboard_table(rows, f"{report.paper}: {suite}", results.width))
+    if report.benchmarks:
+        results.print(benchmark_table(report.benchmarks, f"{report.paper}: benchmarks"))
     if report.verdicts:
         results.print(verdict_table(report.verdicts))
     for arm, why in report.failures.items():
@@ -44,6 +48,22 @@ def leaderboard_table(rows: Sequence[Mapping[str, Any]], title: str, width: int)
     if len(names) > len(shown):
         notes.append(f"also in MLflow: {', '.join(names[len(shown) :])}")
     table.caption = "; ".join(notes)
+    return table
+
+
+def benchmark_table(rows: Sequence[Mapping[str, Any]], title: str) -> Table:
+    """One row a benchmark's number, one column an arm: the mean over seeds."""
+    arms = list(dict.fromkeys(row["arm"] for row in rows))
+    values: dict[tuple[str, str], dict[str, list[float]]] = {}
+    for row in rows:
+        if not row["group"] and row["value"] is not None:
+            values.setdefault((row["suite"], row["metric"]), {}).setdefault(row["arm"], []).append(row["value"])
+    lines = [
+        (suite, metric.replace("_", " "), *(number(fmean(own[arm])) if arm in own else "–" for arm in arms))
+        for (suite, metric), own in values.items()
+    ]
+    table = grid(title, ("suite", "metric", *arms), lines)
+    table.caption = "means over seeds; intervals, groups and single seeds are in benchmarks.json in MLflow"
     return table
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from prefect.artifacts import create_link_artifact, create_markdown_artifact, create_table_artifact
 from pydantic import Field
 
-from flows.report import root_causes
+from flows.report import logged, root_causes
 from tasks.data.tables import read_scores
 from tasks.engine.home import tracking_uri
 from tasks.engine.refs import Scores
@@ -106,14 +106,6 @@ def track(session: Session, report: EvaluationReport, finished: Sequence[Finishe
         values = logged(name, own)
         run.metrics(values, 0)
         session.root.metrics(values, 0)
-
-
-def logged(suite: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """A suite's numbers under the names that MLflow shows; a group's only where there is no number for the whole."""
-    known = [row for row in rows if row["value"] is not None]
-    whole = {str(row["metric"]): row["value"] for row in known if not row["group"]}
-    parts = {f"{row['group']}/{row['metric']}": row["value"] for row in known if row["metric"] not in whole}
-    return {f"eval/{suite}/{metric}": value for metric, value in (whole | parts).items()}
 
 
 def summary(report: EvaluationReport) -> str:

@@ -11,6 +11,7 @@ from tasks.data.tables import read_scores
 from tasks.engine.refs import Checkpoint, Scores, checkpoint_in
 from tasks.engine.schema import UserError
 from tasks.evaluation.scores import concat_scores
+from tasks.evaluation.suite_reports import own_numbers
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Collected:
     scores: pd.DataFrame
     failures: dict[str, str]
     policies: dict[str, Checkpoint] = field(default_factory=dict)
+    benchmarks: list[dict[str, Any]] = field(default_factory=list)
+    """The suites' own numbers: arm, seed, suite and the fields of an ``Aggregate``."""
 
 
 def collect(paper: str, pending: Sequence[Pending]) -> Collected:
@@ -44,19 +47,23 @@ def collect(paper: str, pending: Sequence[Pending]) -> Collected:
     frames: list[pd.DataFrame] = []
     failures: dict[str, str] = {}
     policies: dict[str, Checkpoint] = {}
+    benchmarks: list[dict[str, Any]] = []
     for one in pending:
         one.scores.wait()
         if one.policy is not None and one.policy.state.is_completed():
             trained = checkpoint_in(one.policy.result())
             policies |= {f"{one.arm}-s{one.seed}": trained} if trained else {}
         if one.scores.state.is_completed():
-            frames.append(named(read_scores(one.scores.result()), paper, one.arm, one.seed, one.suite))
+            scores = one.scores.result()
+            frames.append(named(read_scores(scores), paper, one.arm, one.seed, one.suite))
+            place = {"arm": one.arm, "seed": one.seed, "suite": one.suite}
+            benchmarks += [place | aggregate for aggregate in own_numbers(scores)]
         else:
             failures.setdefault(f"{one.arm}-s{one.seed}", reason(one.scores))
     if not frames:
         label, why = next(iter(failures.items()), ("", "no arm was asked for"))
         raise UserError(f"no arm has scores; first {label}: {why}")
-    return Collected(concat_scores(frames), failures, policies)
+    return Collected(concat_scores(frames), failures, policies, benchmarks)
 
 
 def named(table: pd.DataFrame, paper: str, arm: str, seed: int, suite: str) -> pd.DataFrame:

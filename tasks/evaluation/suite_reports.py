@@ -48,3 +48,8 @@ def store_evaluated(found: Evaluated, judge: str, judge_version: str) -> Scores:
 def read_report(ref: Scores) -> SuiteReport:
     """The suite's own numbers behind ``ref``; its tidy scores are read as those of any stage."""
     return SuiteReport(**json.loads((Store().open(ref) / REPORT).read_text()))
+
+
+def own_numbers(ref: Scores) -> list[dict[str, Any]]:
+    """A suite's aggregates behind ``ref``; none where a stage measured without a suite."""
+    return read_report(ref).aggregates if (Store().open(ref) / REPORT).exists() else []

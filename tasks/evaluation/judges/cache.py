@@ -50,12 +50,18 @@ class AnswerCache:
             ) from error
 
     def get(self, keys: Sequence[str]) -> dict[str, Completion]:
-        """The answers that are stored, by key, each with ``cached`` set."""
+        """The answers that are stored, by key, each with ``cached`` set. Raises UserError if they cannot be read."""
         found: dict[str, Completion] = {}
         for start in range(0, len(keys), KEYS_A_QUERY):
             wanted = keys[start : start + KEYS_A_QUERY]
             query = f"SELECT key, answer FROM answers WHERE key IN ({','.join('?' * len(wanted))})"
-            found |= {key: _read(answer) for key, answer in self._connection.execute(query, wanted)}
+            try:
+                found |= {key: _read(answer) for key, answer in self._connection.execute(query, wanted)}
+            except (sqlite3.Error, ValueError, TypeError, KeyError) as error:
+                raise UserError(
+                    f"{self.path}: answers of the judge cannot be read ({error}); if the file is damaged, move it away "
+                    "with those beside it of the same name, and they are asked for again"
+                ) from error
         return found
 
     def put(self, key: str, completion: Completion) -> Completion:

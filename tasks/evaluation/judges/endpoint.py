@@ -46,13 +46,13 @@ class Endpoint:
         """
         try:
             asyncio.run(self._list_models())
-        except OpenAIError as error:
+        except (OpenAIError, TimeoutError) as error:
             status = error.status_code if isinstance(error, APIStatusError) else 0
             if status in {0, 401, 403}:
-                raise UserError(explain(self._settings, self._key, failure_of(error))) from None
+                raise UserError(explain(self._settings, self._key, failure_of(error, self._key))) from None
 
     async def _list_models(self) -> None:
-        async with open_client(self._settings, self._key) as client:
+        async with open_client(self._settings, self._key) as client, asyncio.timeout(CHECK_SECONDS):
             await client.with_options(timeout=CHECK_SECONDS).get("/models", cast_to=str)
 
     def _ask(self, missing: Mapping[str, ChatRequest], store: Store) -> Sequence[str]:
@@ -103,10 +103,12 @@ class Errand:
         """One attempt. Raises Failure."""
         await self._pace.turn()
         try:
-            body = await client.post("/chat/completions", cast_to=str, body=write_request(request, self._settings))
-        except OpenAIError as error:
+            # The client's own limit is of a silence, and a server that sends a byte now and then is never silent.
+            async with asyncio.timeout(self._settings.timeout_seconds):
+                body = await client.post("/chat/completions", cast_to=str, body=write_request(request, self._settings))
+        except (OpenAIError, TimeoutError) as error:
             # Not chained: the client's exception holds the request with its headers.
-            raise self._heed(failure_of(error)) from None
+            raise self._heed(failure_of(error, self._key)) from None
         return read_answer(body)
 
     def _heed(self, failure: Failure) -> Failure:

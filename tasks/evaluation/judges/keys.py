@@ -16,10 +16,11 @@ HIDDEN = "***"
 def find_key(settings: JudgeSettings) -> SecretStr:
     """The key from the settings' Prefect Secret block or environment variable; empty where none is needed.
 
-    Raises UserError naming the block or variable that is missing; a server on this machine may do without.
+    Raises UserError naming the block or variable that is missing, or holds what cannot be sent; a server on this
+    machine may do without.
     """
     if settings.api_key_block:
-        return SecretStr(read_block(settings.api_key_block))
+        return sendable(read_block(settings.api_key_block), f"Prefect Secret block {settings.api_key_block!r}")
     key = os.environ.get(settings.api_key_variable, "").strip() if settings.api_key_variable else ""
     if not key and settings.api_key_variable and not is_local(settings.base_url):
         raise UserError(
@@ -27,6 +28,13 @@ def find_key(settings: JudgeSettings) -> SecretStr:
             "set; set it, name another one (api_key_variable) or a Prefect Secret block (api_key_block), or leave "
             "api_key_variable empty if the server wants none"
         )
+    return sendable(key, f"environment variable {settings.api_key_variable}")
+
+
+def sendable(key: str, place: str) -> SecretStr:
+    """The key. Raises UserError, without it, if no header can hold it: the client would repeat it in its error."""
+    if not (key.isascii() and key.isprintable()):
+        raise UserError(f"judge: the key in {place} has a line break or a sign that no key has; copy it there again")
     return SecretStr(key)
 
 

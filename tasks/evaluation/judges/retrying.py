@@ -7,17 +7,19 @@ from email.utils import parsedate_to_datetime
 
 from aiolimiter import AsyncLimiter
 from openai import APIConnectionError, APIStatusError, APITimeoutError
+from pydantic import SecretStr
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, stop_after_attempt
 from tenacity.wait import wait_base, wait_exponential_jitter
 
-from tasks.data.columnar import one_line
 from tasks.evaluation.judges.judge import Completion
+from tasks.evaluation.judges.keys import hide
 from tasks.evaluation.judges.settings import JudgeSettings
 
 PASSING = frozenset({408, 409, 425, 429})
 """Statuses below 500 that can pass."""
 FATAL = frozenset({401, 403, 404})
 """Statuses that every other request would meet too."""
+NO_SECRET = SecretStr("")
 SPENT = "insufficient_quota"
 """The code of a 429 that no waiting ends."""
 
@@ -50,20 +52,25 @@ class Fatal(Failure):
     """The server will answer none of the requests: wrong key, wrong address, no such model, no quota left."""
 
 
-def failure_of(error: Exception) -> Failure:
-    """What an exception of the client means for the request."""
-    if isinstance(error, APITimeoutError):
+def failure_of(error: Exception, key: SecretStr = NO_SECRET) -> Failure:
+    """What an exception of the client means for the request, told without the key."""
+    if isinstance(error, (APITimeoutError, TimeoutError)):
         return Transient("no answer in time")
     if isinstance(error, APIConnectionError):
-        return Transient(f"connection failed ({one_line(error.__cause__ or error)[:120]})")
+        return Transient(f"connection failed ({told(error.__cause__ or error, key)[:120]})")
     if not isinstance(error, APIStatusError):
-        return Transient(f"unusable answer ({one_line(error)[:120]})")
-    status, reason = error.status_code, f"HTTP {error.status_code}: {one_line(error)[:300]}"
+        return Transient(f"unusable answer ({told(error, key)[:120]})")
+    status, reason = error.status_code, f"HTTP {error.status_code}: {told(error, key)[:300]}"
     if status in FATAL or error.code == SPENT:
         return Fatal(reason, status)
     if status in PASSING or status >= 500:
         return Transient(reason, status, retry_after(error.response.headers.get("retry-after", "")))
     return Refused(reason, status)
+
+
+def told(error: BaseException, key: SecretStr) -> str:
+    """An error's message without line breaks, to be shortened: the key is out of it, where it would be cut in two."""
+    return " ".join(hide(key, str(error)).split())
 
 
 def retry_after(header: str) -> float:

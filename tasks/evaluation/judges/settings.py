@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field, JsonValue
+from pydantic import ConfigDict, Field, JsonValue, field_validator
 
 from tasks.engine.schema import Frozen
 
@@ -43,9 +43,9 @@ class JudgeSettings(Frozen):
     api_key_variable: str = Field(
         "OPENAI_API_KEY",
         max_length=200,
-        pattern=r"^([A-Za-z_][A-Za-z0-9_]*)?$",
-        description="Name of the environment variable that holds the endpoint's key; empty: it wants none. A server "
-        "on this machine needs none",
+        pattern=r"^([A-Z_][A-Z0-9_]*)?$",
+        description="Name, in capitals, of the environment variable that holds the endpoint's key; empty: it wants "
+        "none. A server on this machine needs none",
         json_schema_extra=PRESENTATION,
     )
     api_key_block: str = Field(
@@ -88,3 +88,11 @@ class JudgeSettings(Frozen):
         16, ge=1, le=65_536, description="Responses or requests that such a model reads together",
         json_schema_extra=PRESENTATION,
     )  # fmt: skip
+
+    @field_validator("api_key_block")
+    @classmethod
+    def is_no_key(cls, name: str) -> str:
+        """Refuse a key put where a block's name belongs, which some keys could be."""
+        if name.startswith("sk-"):
+            raise ValueError("this looks like a key; wanted is the name of the Prefect Secret block that holds it")
+        return name

@@ -22,7 +22,7 @@ class Likely(BaseModel):
 class TokenLogProbs(BaseModel):
     """The likeliest tokens at one position."""
 
-    top_logprobs: list[Likely] = []
+    top_logprobs: list[Likely] | None = None
 
 
 class LogProbs(BaseModel):
@@ -48,8 +48,8 @@ class Choice(BaseModel):
 class Usage(BaseModel):
     """Tokens of a request; some servers give none."""
 
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
 
 
 class ChatAnswer(BaseModel):
@@ -79,9 +79,9 @@ def read_answer(body: str) -> Completion:
         raise Transient(f"the answer is no chat completion ({kinds})") from None
     choice, usage = answer.choices[0], answer.usage or Usage()
     positions = (choice.logprobs.content if choice.logprobs else None) or []
-    first = tuple((likely.token, likely.logprob) for likely in positions[0].top_logprobs) if positions else ()
+    first = tuple((likely.token, likely.logprob) for likely in positions[0].top_logprobs or ()) if positions else ()
     text = choice.message.content or ""
-    completion = Completion(text, first, usage.prompt_tokens, usage.completion_tokens)
+    completion = Completion(text, first, usage.prompt_tokens or 0, usage.completion_tokens or 0)
     if not text and not first and (choice.finish_reason or "") in STOPPED:
         raise Empty(completion)
     return completion

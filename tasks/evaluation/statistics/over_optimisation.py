@@ -200,8 +200,8 @@ def _resample(fitting: Fitting, divergence: Values, rewards: Values, resamples: 
             drawn.append(fitting(_distance(divergence[:, chosen]), rewards[:, chosen].mean(axis=1)))
     if len(drawn) < (1.0 - MOST_UNDETERMINED) * resamples:
         raise UserError(
-            f"{resamples - len(drawn)} of {resamples} resamples of {prompts} prompts do not determine an "
-            "over-optimisation fit, as their mean KL is not above 0; take more prompts, or leave out points near pi_init"
+            f"{resamples - len(drawn)} of {resamples} resamples of {prompts} prompts do not determine an over-"
+            "optimisation fit, as their mean KL is not above 0; take more prompts, or leave out points near pi_init"
         )
     return drawn
 

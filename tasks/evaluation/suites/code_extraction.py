@@ -5,13 +5,13 @@ import builtins
 import re
 import sys
 
-FENCE = re.compile(r"```[^\n`]*\n(.*?)(?:\n[ \t]*```|\Z)", re.DOTALL)
-"""A fenced block of Markdown; the last one may lack its end, where a response was cut off."""
+FENCE = re.compile(r"(?m:^([ \t]+))?```[^\n`]*\n(.*?)(?:(?:\n|(?<=\n))[ \t]*```|\Z)", re.DOTALL)
+"""A fenced block of Markdown, after its indentation; the last one may lack its end, where a response was cut off."""
 
 
 def fenced_block(response: str, names: tuple[str, ...]) -> str:
     """The first fenced block that defines all ``names``, else the first block, else the whole response."""
-    blocks = FENCE.findall(response)
+    blocks = [re.sub(f"^{indent}", "", block, flags=re.MULTILINE) for indent, block in FENCE.findall(response)]
     return next((block for block in blocks if defines(block, names)), blocks[0] if blocks else response)
 
 
@@ -61,13 +61,15 @@ def names_under_test(test: str, reference: str) -> tuple[tuple[str, ...], tuple[
 
 
 def bound_otherwise(tree: ast.AST) -> set[str]:
-    """Names bound by imports, definitions and parameters."""
+    """Names bound by imports, definitions, parameters and ``except``."""
     found: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             found |= {(alias.asname or alias.name).partition(".")[0] for alias in node.names}
-        elif isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             found.add(node.name)
         elif isinstance(node, ast.arg):
             found.add(node.arg)
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            found.add(node.name)
     return found

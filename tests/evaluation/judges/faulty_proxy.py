@@ -14,7 +14,7 @@ from judging_templates import UNREADABLE
 
 Fault = Literal[
     "429", "429 for an hour", "500", "503", "400", "401", "404", "reset", "malformed", "no completion", "truncated",
-    "empty", "unreadable", "hang",
+    "empty", "unreadable", "hang", "drip",
 ]  # fmt: skip
 CHAT = "/v1/chat/completions"
 STATUSES = {"429": "429 Slow", "429 for an hour": "429 Slow", "500": "500 Bad", "503": "503 Busy", "400": "400 Bad",
@@ -59,6 +59,11 @@ class FaultyProxy:
         if fault == "hang":
             self.hung.set()
             await reader.read()
+        elif fault == "drip":
+            writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+            while not reader.at_eof():
+                writer.write(b" ")
+                await asyncio.sleep(0.1)
         elif fault == "reset":
             linger = struct.pack("ii", 1, 0)
             writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

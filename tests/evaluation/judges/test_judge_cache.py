@@ -105,6 +105,21 @@ def test_a_folder_that_cannot_hold_it_is_named(tmp_path: Path) -> None:
         AnswerCache(tmp_path)
 
 
+def test_a_file_damaged_inside_is_named(tmp_path: Path) -> None:
+    cache = AnswerCache(tmp_path)
+    keys = [f"key {number}" for number in range(200)]
+    for key in keys:
+        cache.put(key, Completion("x" * 500))
+    cache._connection.execute("UPDATE answers SET answer = '{}' WHERE key = 'key 7'")
+    with pytest.raises(UserError, match="cannot be read"):
+        cache.get(["key 7"])
+    cache.close()
+    file = tmp_path / "answers.sqlite"
+    file.write_bytes(file.read_bytes()[:8192] + b"\xff" * (file.stat().st_size - 8192))
+    with pytest.raises(UserError, match=r"cannot be (read|opened)"):
+        AnswerCache(tmp_path).get(keys)
+
+
 def test_a_full_disk_is_said(tmp_path: Path) -> None:
     cache = AnswerCache(tmp_path)
     cache._connection.execute("PRAGMA max_page_count = 4")

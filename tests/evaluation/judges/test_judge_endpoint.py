@@ -1,6 +1,7 @@
 """The client of endpoints against a real server, behind a proxy that goes wrong."""
 
 import logging
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -131,6 +132,15 @@ def test_a_server_that_only_fails_is_left_alone(chat_server: int, endpoint_setti
         with pytest.raises(UserError, match="50 of 50 judgments are missing"):
             open_judge(endpoint_settings(proxy.port, retries=2)).compare(comparisons(50), Checksum())
         assert len(proxy.chats) <= 3 * (8 + 4)
+
+
+def test_a_server_that_never_comes_to_an_end_is_not_waited_for(chat_server: int, endpoint_settings: Settings) -> None:
+    with faulty_proxy(chat_server, {1: "drip"}) as proxy:
+        judge, endpoint = judge_at(endpoint_settings(proxy.port, timeout_seconds=1.0))
+        start = time.monotonic()
+        assert len(judge.compare(comparisons(1), Checksum())) == 1
+        assert time.monotonic() - start < 6.0
+        assert endpoint.costs.retries == 1
 
 
 def test_the_key_is_sent_and_written_nowhere(

@@ -75,12 +75,22 @@ def test_no_judge_says_what_to_set() -> None:
         {"base_url": "https://judge.example/v1?key=sk-proj-123"},
         {"base_url": "judge.example sk-proj-123"},
         {"api_key_block": "sk_proj sk-proj-123"},
+        {"api_key_block": "sk-proj-123"},
+        {"api_key_variable": "gsk_sk-proj-123".replace("-", "_")},
     ],
 )
 def test_a_key_typed_into_the_form_is_refused_and_not_repeated(fields: dict[str, str]) -> None:
     with pytest.raises(ValidationError) as raised:
         JudgeSettings(**fields)  # type: ignore[arg-type]
-    assert "sk-proj-123" not in str(raised.value)
+    assert "proj" not in str(raised.value)
+
+
+@pytest.mark.parametrize("key", ["sk-first\nsk-second", "sk-ab\u2026yz", "sk-\x1b[0m"])
+def test_a_key_that_no_header_can_hold_is_refused_and_not_repeated(monkeypatch: pytest.MonkeyPatch, key: str) -> None:
+    monkeypatch.setenv("JUDGE_KEY", key)
+    with pytest.raises(UserError, match="the key in environment variable JUDGE_KEY has a line break") as raised:
+        find_key(JudgeSettings(base_url=REMOTE, model="m", api_key_variable="JUDGE_KEY"))
+    assert "sk-" not in str(raised.value)
 
 
 def test_addresses_of_this_machine() -> None:

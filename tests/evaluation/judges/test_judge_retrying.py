@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from openai import APIConnectionError, APIStatusError, APITimeoutError
+from pydantic import SecretStr
 from tenacity import Future, RetryCallState
 
 from tasks.data.rows import user_prompt
@@ -102,6 +103,15 @@ def test_what_can_pass(error: Exception, kind: type[Failure]) -> None:
     assert type(failure_of(error)) is kind
 
 
+def test_a_key_that_an_error_repeats_is_not_cut_in_two() -> None:
+    key = SecretStr("sk-0123456789abcdef")
+    for before in range(270, 310):
+        error = APIStatusError(
+            "x" * before + key.get_secret_value(), response=httpx2.Response(400, request=REQUEST), body=None
+        )
+        assert "sk-" not in str(failure_of(error, key))
+
+
 def test_retry_after_is_seconds_or_a_date() -> None:
     assert retry_after("7") == 7.0
     assert retry_after("0.5") == 0.5
@@ -130,6 +140,8 @@ def test_an_answer_is_read_or_is_a_fault() -> None:
     assert read_answer(body) == Completion("m", (("m", -0.1), ("M", -2.4)), 9, 1)
     assert read_answer('{"choices":[{"message":{"content":"x"}}]}') == Completion("x")
     assert read_answer('{"choices":[{"message":{"content":null},"finish_reason":"length"}]}') == Completion("")
+    nulls = '{"choices":[{"message":{"content":"x"},"logprobs":{"content":[{"top_logprobs":null}]}}],"usage":'
+    assert read_answer(nulls + '{"prompt_tokens":null}}') == Completion("x")
     for empty in ('{"choices":[{"message":{"content":""}}]}', '{"choices":[{"message":{},"finish_reason":"stop"}]}'):
         with pytest.raises(Empty):
             read_answer(empty)

@@ -97,9 +97,8 @@ def test_resamples_without_divergence_are_left_out_or_told():
     gold = generator.normal(size=(3, 40))
     found = bootstrap_fit(fit_best_of_n, kl, gold, resamples=200)
     assert np.isfinite(found.low).all()
+    few = kl[:, :4] - kl[:, :4].mean(axis=1, keepdims=True) + np.array([[0.01], [0.02], [0.05]])
     with pytest.raises(UserError, match=r"of 200 resamples of 4 prompts .*take more prompts"):
-        bootstrap_fit(
-            fit_best_of_n, kl[:, :4] - kl[:, :4].mean(axis=1, keepdims=True) + 0.01, gold[:, :4], resamples=200
-        )
+        bootstrap_fit(fit_best_of_n, few, gold[:, :4], resamples=200)
     with pytest.raises(UserError, match="wants two prompts or more, not 1"):
         bootstrap_fit(fit_best_of_n, kl[:, :1], gold[:, :1])

@@ -146,13 +146,28 @@ def test_names_come_from_the_reference_or_are_nobody_elses():
     assert names_under_test("assert f(x) == max(1, math.pi)", "def f(x): pass") == (("f", "x"), ("math",))
     assert names_under_test("assert sum(1, 2) == 3", "def sum(a, b): pass") == (("sum",), ())
     assert names_under_test("assert sum([1]) == f()", "def f(): pass") == (("f",), ())
+    caught = "try:\n    f(0)\nexcept ValueError as error:\n    assert str(error) == 'x'"
+    assert names_under_test(caught, "def f(x): pass") == (("f",), ())
     assert names_under_test("import math\nfor i in range(3):\n    assert f(i)", "broken(") == (("f",), ())
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "```python\ndef f():\n    return 1\n```",
+        "1. So:\n   ```python\n   def f():\n       return 1\n   ```\n",
+        "```\n```\n```python\ndef f():\n    return 1\n```",
+        "```python\nimport math\n```\nand ```python\ndef f():\n    return 1",
+    ],
+)
+def test_the_program_is_found_where_markdown_has_it(response):
+    assert fenced_block(response, ("f",)) == "def f():\n    return 1"
 
 
 @given(st.text("ab`\n def():", max_size=60))
 def test_extraction_takes_any_text(response):
     block = fenced_block(response, ("f",))
-    assert block in response
+    assert "".join(block.split()) in "".join(response.split())
     assert isinstance(defines(block, ("f",)), bool)
 
 
