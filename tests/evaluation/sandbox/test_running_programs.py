@@ -56,6 +56,10 @@ def test_outcomes_are_in_the_order_of_the_programs():
         ("def f(x):\n    return sorted(x)", "x = [2, 1]\nassert f(x) == [1, 2] and x == [2, 1]"),
         ("def f(n):\n    raise KeyError(n)", "try:\n    f(1)\nexcept KeyError as error:\n    assert '1' in str(error)"),
         (
+            "def f(n):\n    return {}[n]",
+            "try:\n    f('x')\nexcept KeyError as error:\n    assert (str(error), error.args) == (\"'x'\", ('x',))",
+        ),
+        (
             "class Own(ValueError):\n    pass\ndef f():\n    raise Own('x')",
             "try:\n    f()\n    assert False\nexcept ValueError:\n    pass",
         ),

@@ -104,6 +104,7 @@ OPERATIONS: dict[str, Callable[[Any, Any], Any]] = {
 
 
 def described(error: BaseException) -> tuple[str, list[str], str]:
-    """An exception by the names of its classes and its message."""
+    """An exception by the names of its classes and its message; KeyError's is quoted again when it is raised again."""
     names = [kind.__name__ for kind in type(error).__mro__ if getattr(builtins, kind.__name__, None) is kind]
-    return "raised", [type(error).__name__, *names], str(error)[:500]
+    quoted = type(error).__str__ is KeyError.__str__ and len(error.args) == 1 and type(error.args[0]) is str
+    return "raised", [type(error).__name__, *names], (error.args[0] if quoted else str(error))[:500]
