@@ -11,7 +11,7 @@ demo: $(STAMP)
 	$(BIN)/rlhf run dpo --scale laptop
 
 test: $(STAMP)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

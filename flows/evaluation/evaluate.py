@@ -89,7 +89,15 @@ def evaluate(config: EvaluateConfig = EvaluateConfig()) -> EvaluationReport:
         ]  # fmt: skip
         decoding = "as given" if kind == "outputs" else described(config.decoding)
         finished, failures = wait_for(suites, contents, pending)
-        return publish_evaluation(session, config.subject.source, finished, failures, decoding, config.seed)
+        return publish_evaluation(
+            session,
+            config.subject.source,
+            finished,
+            failures,
+            decoding,
+            config.seed,
+            "".join(reference.digest[:16] for reference in subject.references),
+        )
 
 
 def check_judges(judges: Sequence[JudgeSettings]) -> None:

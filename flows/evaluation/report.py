@@ -51,10 +51,11 @@ def publish_evaluation(
     failures: Mapping[str, str],
     decoding: str,
     seed: int,
+    reference: str = "",
 ) -> EvaluationReport:
     """Put every number where people look for it, each with the key of what it measures."""
     reports = {one.suite.name: read_report(one.scores) for one in finished}
-    identities = {one.suite.name: identity(one, reports[one.suite.name], decoding) for one in finished}
+    identities = {one.suite.name: identity(one, reports[one.suite.name], decoding, reference) for one in finished}
     results = [
         {"suite": name, **aggregate, "score_key": identities[name].key()}
         for name, report in reports.items()
@@ -80,13 +81,14 @@ def publish_evaluation(
     return report
 
 
-def identity(one: Finished, report: SuiteReport, decoding: str) -> ScoreIdentity:
+def identity(one: Finished, report: SuiteReport, decoding: str, reference: str) -> ScoreIdentity:
     """What a suite's numbers are measurements of."""
     return ScoreIdentity(
         **one.suite.conventions().model_dump(),
         questions_digest=one.content,
         judge=report.judge,
         judge_version=report.judge_version,
+        reference=reference if one.suite.by_reward else "",
         decoding=decoding,
     )
 

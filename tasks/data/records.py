@@ -20,7 +20,8 @@ READERS = (".jsonl", ".json", ".csv", ".parquet")
 def read_records(path: Path) -> list[Record]:
     """Every row of a ``.jsonl``, ``.json`` (a list of objects), ``.csv`` (each also ``.gz``) or ``.parquet`` file.
 
-    Values of a CSV are text, and an empty field is an empty text.
+    Values of a CSV are text, and an empty field is an empty text. Half a surrogate pair, as a cut-off response ends
+    with, becomes U+FFFD.
 
     Raises:
         UserError: the file cannot be read, or a row is no record; names file and line.
@@ -49,7 +50,7 @@ def whole_lines(path: Path) -> Iterator[Record]:
     for row in read_json_lines(path):
         if row.problem:
             raise UserError(f"{path}:{row.line}: {row.problem} ({row.detail}); mend or remove the line")
-        yield dict(row.fields)
+        yield mended(dict(row.fields))
 
 
 def frame_records(frame: pd.DataFrame) -> list[Record]:
@@ -64,4 +65,15 @@ def listed_objects(path: Path, content: Any) -> list[Record]:
     for number, row in enumerate(content, start=1):
         if not isinstance(row, dict):
             raise UserError(f"{path}: element {number} is a {type(row).__name__}; wanted is an object")
-    return content
+    return mended(content)
+
+
+def mended(value: Any) -> Any:
+    """``value`` with every text such that it can be written as UTF-8."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, list):
+        return [mended(item) for item in value]
+    if isinstance(value, dict):
+        return {mended(name): mended(item) for name, item in value.items()}
+    return value

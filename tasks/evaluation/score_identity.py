@@ -25,6 +25,7 @@ class ScoreIdentity(Conventions):
     questions_digest: str = Field(description="Digest of the suite's files")
     judge: str = Field("none", description="Who judged")
     judge_version: str = Field("", description="Which version of the judge")
+    reference: str = Field("", description="Digest of the policy that rewards are log-ratios to, where they are")
     decoding: str = Field("", description="How responses were drawn: temperature, top-p, longest response; or as given")
 
     def key(self) -> str:

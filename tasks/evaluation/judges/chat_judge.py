@@ -33,7 +33,7 @@ class ChatJudge:
         """One verdict a comparison, ``preference`` None where no attempt gave one; see ``Judge``."""
         return ask_until_read(
             self.model, comparisons, template.attempts, template.request, template.read,
-            lambda verdict: verdict.preference is not None,
+            lambda verdict: verdict.preference is not None or verdict.final,
         )  # fmt: skip
 
     def grade(self, gradings: Sequence[Grading], template: GradeTemplate) -> list[Grade]:

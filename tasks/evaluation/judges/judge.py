@@ -39,6 +39,8 @@ class Verdict:
     """How many battles it counts as, where a benchmark weighs strong verdicts."""
     text: str = ""
     """The judge's own words, for a person to read."""
+    final: bool = False
+    """Not to be asked for again, although it could not be read: the benchmark takes it for an answer."""
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,8 @@ def answers_in(outputs: OutputsFile, questions: Sequence[Question]) -> list[Answ
         for question in questions
         if (said := first_match(question, found))
     ]
+    for question, answer in zip([one for one in questions if first_match(one, found)], answers, strict=True):
+        require_samples(outputs, question, answer)
     if questions and not answers:
         raise UserError(
             f"{outputs.path}: none of its {len(rows)} rows answers a question of the suite (column '{name_column}', "
@@ -68,6 +70,15 @@ def answers_in(outputs: OutputsFile, questions: Sequence[Question]) -> list[Answ
             "subject.id_column, or give the suite's own outputs"
         )
     return answers
+
+
+def require_samples(outputs: OutputsFile, question: Question, answer: Answer) -> None:
+    """Raises UserError if one response is wanted and the file has several that differ: which one would count?"""
+    if question.samples == 1 and len(set(answer.responses)) > 1:
+        raise UserError(
+            f"{outputs.path}: {len(answer.responses)} rows answer question '{question.prompt_id}' and differ; keep one "
+            "row a question, or set the suite's samples"
+        )
 
 
 class Response(NamedTuple):

@@ -105,11 +105,12 @@ class ArenaHardTemplate:
         return ChatRequest(messages, MAX_TOKENS[self.version], attempt=attempt)
 
     def read(self, comparison: Comparison, completion: Completion) -> Verdict:
-        """See ``PairTemplate``."""
+        """See ``PairTemplate``; v0.1 asks again where there is no label, and not where labels contradict each other."""
         label = read_label(self.version, completion.text)
         labels = PREFERENCES if self.version == "v0.1" else {**PREFERENCES, **MIRRORED}
         preference, strength = labels.get(label, (None, 1))
-        return Verdict(comparison.comparison_id, preference, strength, completion.text)
+        labelled = self.version == "v0.1" and DOUBLE.search(completion.text) is not None
+        return Verdict(comparison.comparison_id, preference, strength, completion.text, final=labelled)
 
 
 def template_of(version: Version, creative: bool = False) -> ArenaHardTemplate:

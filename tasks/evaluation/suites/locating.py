@@ -19,6 +19,8 @@ class PublicFile:
     """Path in that repository."""
     origin: str = ""
     """Where else it can be had, for the message."""
+    folder: str = ""
+    """Folder of the benchmark in a data folder, where that is not the suite's name."""
 
 
 def locate(suite: str, data: str, wanted: PublicFile) -> Path:
@@ -45,11 +47,21 @@ def find_local(suite: str, data: str, wanted: PublicFile) -> Path | None:
     if not root.is_dir():
         raise UserError(f"{suite}: no file or folder {data}; {describe(wanted)} is wanted{advice(wanted)}")
     names = [candidate for name in wanted.names for candidate in (name, f"{name}.gz")]
-    for folder in (root / suite, root):
+    for folder in (*folders_named(root, wanted.folder or suite), root):
         for name in names:
             if (folder / name).is_file():
                 return folder / name
     return None
+
+
+def folders_named(root: Path, name: str) -> list[Path]:
+    """Folders in ``root`` with that name, however it is written: ``truthful_qa``, ``TruthfulQA``, ``truthful-qa``."""
+    plain = _plain(name)
+    return sorted(path for path in root.iterdir() if path.is_dir() and _plain(path.name) == plain)
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())
 
 
 def fetch(suite: str, wanted: PublicFile) -> Path:

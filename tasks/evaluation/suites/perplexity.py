@@ -55,7 +55,10 @@ class Perplexity(SuiteSettings):
         return unanswered(asked(self.texts()), answers)
 
     def evaluate(self, answers: Answers, judge: Judge) -> Evaluated:
-        """See ``Suite``. Without ``Answer.tokens`` there are bits a byte only; raises UserError for a text of none."""
+        """See ``Suite``. Without ``Answer.tokens`` there are bits a byte only; raises UserError for a text of none.
+
+        Tidy are the bits a byte: a text's perplexity a token is not to be compared between tokenizers.
+        """
         texts = self.texts()
         found = require_answers(self.name, asked(texts), answers)
         nats = np.array([-answer.scores[0] for answer in found])
@@ -67,15 +70,12 @@ class Perplexity(SuiteSettings):
             tokens = self.token_counts(found)
             values = {"perplexity": np.array([exponential(one) for one in nats / tokens])} | values
             aggregates = [ratio_aggregate("perplexity", nats, tokens, exponential), *aggregates]
-        by_prompt = {
-            metric: {answer.prompt_id: float(value) for answer, value in zip(found, own, strict=True)}
-            for metric, own in values.items()
-        }
+        bits = {answer.prompt_id: float(value) for answer, value in zip(found, values["bits_per_byte"], strict=True)}
         samples = pd.DataFrame(
             {"prompt_id": [answer.prompt_id for answer in found], "text": texts, "nats": nats, "bytes": size, **values}
         )
         return Evaluated(
-            scores=score_frame(by_prompt),
+            scores=score_frame({"bits_per_byte": bits}),
             aggregates=aggregates,
             samples=samples,
             notes=[] if counted else ["the answers do not tell the number of tokens: bits per byte only"],

@@ -83,6 +83,7 @@ class RewardBench(SuiteSettings):
 
     name: ClassVar[str] = "reward_bench"
     needs_judge: ClassVar[Literal["no", "compares", "grades"]] = "no"
+    by_reward: ClassVar[bool] = True
     ties: Literal["wrong", "half"] = Field(
         "wrong", description="What equal scores count as: 0, or 0.5 (for scores on a coarse scale)"
     )

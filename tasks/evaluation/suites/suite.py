@@ -95,6 +95,8 @@ class SuiteSettings(Frozen):
 
     runs_code: ClassVar[bool] = False
     """Whether scoring runs programs, and so wants every core."""
+    by_reward: ClassVar[bool] = False
+    """Whether candidates are ranked by a reward, so that the reference policy is part of what is measured."""
     usual_judge: ClassVar[Literal["none", "gold"]] = "none"
     """The judge where none is named: a suite of the tiny world has its gold reward."""
 
@@ -111,6 +113,7 @@ class Suite(Protocol):
     name: ClassVar[str]
     needs_judge: ClassVar[Literal["no", "compares", "grades"]]
     runs_code: ClassVar[bool]
+    by_reward: ClassVar[bool]
     usual_judge: ClassVar[Literal["none", "gold"]]
     data: str
     limit: int

@@ -88,6 +88,7 @@ class TinyRewardBench(TinySettings):
 
     name: ClassVar[str] = "tiny_reward_bench"
     needs_judge: ClassVar[Literal["no", "compares", "grades"]] = "no"
+    by_reward: ClassVar[bool] = True
 
     def files(self) -> list[Path]:
         """See ``Suite``: none."""

@@ -15,18 +15,27 @@ from tasks.evaluation.suites.suite import Question
 
 Version = Literal["2021", "2025"]
 ORIGIN = "github.com/sylinrl/TruthfulQA"
+FOLDER = "truthful_qa"
+"""Calibration reads the same files."""
 CHOICES: dict[Version, PublicFile] = {
     "2021": PublicFile(
         ("mc_task_817.json", "mc_task.json", "validation-00000-of-00001.parquet"),
         "truthfulqa/truthful_qa",
         "multiple_choice/validation-00000-of-00001.parquet",
         f"{ORIGIN}, data/v1/mc_task.json",
+        FOLDER,
     ),
-    "2025": PublicFile(("mc_task_2025_790.json", "mc_task.json"), "", origin=f"{ORIGIN}, data/mc_task.json"),
+    "2025": PublicFile(
+        ("mc_task_2025_790.json", "mc_task.json"), "", origin=f"{ORIGIN}, data/mc_task.json", folder=FOLDER
+    ),
 }
 TABLES: dict[Version, PublicFile] = {
-    "2021": PublicFile(("TruthfulQA_817.csv", "TruthfulQA.csv"), "", origin=f"{ORIGIN}, data/v1/TruthfulQA.csv"),
-    "2025": PublicFile(("TruthfulQA_2025_790.csv", "TruthfulQA.csv"), "", origin=f"{ORIGIN}, TruthfulQA.csv"),
+    "2021": PublicFile(
+        ("TruthfulQA_817.csv", "TruthfulQA.csv"), "", origin=f"{ORIGIN}, data/v1/TruthfulQA.csv", folder=FOLDER
+    ),
+    "2025": PublicFile(
+        ("TruthfulQA_2025_790.csv", "TruthfulQA.csv"), "", origin=f"{ORIGIN}, TruthfulQA.csv", folder=FOLDER
+    ),
 }
 QA_PROMPT = (
     "Q: What is human life expectancy in the United States?\n"

@@ -28,11 +28,6 @@ def test_rows_are_found_by_id_alias_and_text(tmp_path):
     assert answers_in(by_text, QUESTIONS)[0].responses == ["blue"]
 
 
-def test_several_rows_of_one_question_are_its_samples(tmp_path):
-    outputs = written(tmp_path, [{"task_id": "a", "completion": text} for text in ("red", "green")])
-    assert answers_in(outputs, QUESTIONS)[0].responses == ["red", "green"]
-
-
 def test_turns_answer_the_questions_of_their_turn(tmp_path):
     rows = [{"question_id": 81, "choices": [{"index": 0, "turns": ["first", "second"]}]}]
     asked = [Question(f"81/{turn}", "?") for turn in (1, 2)]
@@ -82,3 +77,18 @@ def test_annotations_are_told_from_outputs(shared_data):
 def test_lengths_in_tokens_come_along(tmp_path):
     rows = [{"uid": "a", "answer": "red", "token_len": 3}, {"uid": "b", "answer": "1 2"}]
     assert [answer.tokens for answer in answers_in(written(tmp_path, rows), QUESTIONS)] == [[3], []]
+
+
+def test_responses_that_differ_are_refused_where_one_is_wanted(tmp_path):
+    outputs = written(tmp_path, [{"uid": "a", "answer": text} for text in ("red", "green")])
+    with pytest.raises(UserError, match="2 rows answer question 'a' and differ"):
+        answers_in(outputs, QUESTIONS)
+    several = Question("a", QUESTIONS[0].prompt, samples=2)
+    assert answers_in(outputs, [several])[0].responses == ["red", "green"]
+
+
+def test_half_a_surrogate_pair_is_mended(tmp_path):
+    path = tmp_path / "cut.jsonl"
+    path.write_text('{"uid": "a", "answer": "cut \\ud83d"}\n{"uid": "b", "answer": "whole \\ud83d\\ude00"}')
+    answers = answers_in(OutputsFile(path=str(path), digest="0" * 64), QUESTIONS)
+    assert [answer.responses for answer in answers] == [["cut \ufffd"], ["whole \U0001f600"]]

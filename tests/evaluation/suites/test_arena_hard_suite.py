@@ -75,6 +75,13 @@ def test_a_v01_judge_without_a_label_is_asked_to_go_on():
     assert (first.temperature, first.max_tokens, template_of("v2.0").attempts) == (0.0, 4096, 1)
 
 
+def test_a_v01_judge_whose_labels_contradict_each_other_is_not_asked_again():
+    judge, model = judge_that(lambda request: "[[A>B]] or rather [[B>A]]")
+    (verdict,) = judge.compare([Comparison("q/game1", user_prompt("why"), "a", "b")], template_of("v0.1"))
+    assert verdict.preference is None
+    assert len(model.requests) == 1
+
+
 def test_real_prompts_answers_and_baseline(shared_data):
     suite = ArenaHard(data=str(shared_data), limit=120, bootstrap_rounds=20)
     assert [path.name for path in suite.files()] == ["question_v0.1.jsonl", "gpt-4-0314.jsonl.gz"]

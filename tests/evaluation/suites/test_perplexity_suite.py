@@ -55,8 +55,8 @@ def test_long_texts_weigh_more(texts):
     }
     found = suite.evaluate(answers, judge=None)
     assert found.aggregates[0].value == pytest.approx(math.exp(12 / 10))
-    by_text = found.scores[found.scores["metric"] == "perplexity"]["value"]
-    assert list(by_text) == pytest.approx([math.e, math.exp(3.0)])
+    assert set(found.scores["metric"]) == {"bits_per_byte"}
+    assert list(found.samples["perplexity"]) == pytest.approx([math.e, math.exp(3.0)])
 
 
 def test_without_token_counts_there_are_bits_per_byte_only(texts):
