@@ -26,7 +26,8 @@ def test_everything_is_up_on_loopback(servers: Servers) -> None:
     assert answers(f"{servers.prefect}/api/health")
     assert answers(f"{servers.mlflow}/health")
     known = ask(servers, "deployments/filter")
-    assert {f"dpo/{one['name']}" for one in known} == set(deployment_names())
+    flows = {one["id"]: one["name"] for one in ask(servers, "flows/filter")}
+    assert {f"{flows[one['flow_id']]}/{one['name']}" for one in known} == set(deployment_names())
     assert all(one["status"] == "READY" for one in known)
     family = psutil.Process(servers.process.pid).children(recursive=True)
     addresses = {link.laddr.ip for one in family for link in one.net_connections() if link.status == "LISTEN"}
