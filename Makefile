@@ -11,7 +11,7 @@ demo: $(STAMP)
 	$(BIN)/rlhf run dpo --scale laptop
 
 test: $(STAMP)
-	$(BIN)/pytest --numprocesses=2 --dist=loadfile
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

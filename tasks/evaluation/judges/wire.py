@@ -1,9 +1,11 @@
 """The JSON of OpenAI's chat completions, as far as judges write and read it."""
 
+import json
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
 
+from tasks.data.records import mended
 from tasks.evaluation.judges.judge import ChatRequest, Completion
 from tasks.evaluation.judges.retrying import Empty, Transient
 from tasks.evaluation.judges.settings import JudgeSettings
@@ -31,10 +33,22 @@ class LogProbs(BaseModel):
     content: list[TokenLogProbs] | None = None
 
 
-class Spoken(BaseModel):
-    """What the assistant said."""
+class Part(BaseModel):
+    """A part of a message; only text is read."""
 
-    content: str | None = None
+    text: str = ""
+
+
+class Spoken(BaseModel):
+    """What the assistant said, in one piece or in parts."""
+
+    content: str | list[Part] | None = None
+
+    def text(self) -> str:
+        """All of it."""
+        if isinstance(self.content, list):
+            return "".join(part.text for part in self.content)
+        return self.content or ""
 
 
 class Choice(BaseModel):
@@ -73,14 +87,16 @@ def write_request(request: ChatRequest, settings: JudgeSettings) -> dict[str, An
 def read_answer(body: str) -> Completion:
     """The completion in a response's body. Raises Transient if it is none, Empty if nothing was said."""
     try:
-        answer = ChatAnswer.model_validate_json(body)
+        answer = ChatAnswer.model_validate(mended(json.loads(body)))
     except ValidationError as error:
         kinds = ", ".join(sorted({problem["type"] for problem in error.errors(include_input=False)}))
         raise Transient(f"the answer is no chat completion ({kinds})") from None
+    except (ValueError, RecursionError):
+        raise Transient("the answer is no chat completion (no JSON)") from None
     choice, usage = answer.choices[0], answer.usage or Usage()
     positions = (choice.logprobs.content if choice.logprobs else None) or []
     first = tuple((likely.token, likely.logprob) for likely in positions[0].top_logprobs or ()) if positions else ()
-    text = choice.message.content or ""
+    text = choice.message.text()
     completion = Completion(text, first, usage.prompt_tokens or 0, usage.completion_tokens or 0)
     if not text and not first and (choice.finish_reason or "") in STOPPED:
         raise Empty(completion)

@@ -125,7 +125,7 @@ class RewardBench(SuiteSettings):
         sections = section_aggregates({one.group: one for one in subsets})
         return Evaluated(
             scores=score_frame({"pair_accuracy": values}),
-            aggregates=[overall(sections), *sections, *subsets],
+            aggregates=[*overall(sections), *sections, *subsets],
             samples=sample_table(pairs, found, values),
             notes=notes_of(by_subset, found),
         )
@@ -186,10 +186,12 @@ def section_aggregates(subsets: Mapping[str, Aggregate]) -> list[Aggregate]:
     return sections
 
 
-def overall(sections: Sequence[Aggregate]) -> Aggregate:
-    """The mean of the sections."""
+def overall(sections: Sequence[Aggregate]) -> list[Aggregate]:
+    """The mean of the sections; nothing where one of them is not there, since it would be another number."""
+    if len(sections) < len(SECTIONS):
+        return []
     parts = [(section, 1.0 / len(sections)) for section in sections]
-    return combined("reward_bench_score", parts, "", f"mean of {len(sections)} of {len(SECTIONS)} sections")
+    return [combined("reward_bench_score", parts, "", f"mean of the {len(sections)} sections")]
 
 
 def combined(metric: str, parts: Sequence[tuple[Aggregate, float]], group: str, method: str) -> Aggregate:
@@ -233,7 +235,7 @@ def notes_of(by_subset: Mapping[str, Sequence[float]], found: Sequence[Answer]) 
     for section, weights in SECTIONS.items():
         absent = [subset for subset in weights if subset not in by_subset]
         if len(absent) == len(weights):
-            notes.append(f"section {section} is not there: the overall score is the mean of the other sections")
+            notes.append(f"section {section} is not there, and so there is no overall score")
         elif absent:
             notes.append(f"section {section} is the average of the subsets that are there, without {', '.join(absent)}")
     ties = sum(answer.scores[0] == answer.scores[1] for answer in found)

@@ -140,6 +140,8 @@ def test_an_answer_is_read_or_is_a_fault() -> None:
     assert read_answer(body) == Completion("m", (("m", -0.1), ("M", -2.4)), 9, 1)
     assert read_answer('{"choices":[{"message":{"content":"x"}}]}') == Completion("x")
     assert read_answer('{"choices":[{"message":{"content":null},"finish_reason":"length"}]}') == Completion("")
+    parts = '[{"type":"text","text":"x"},{"type":"text","text":"y\\ud83d"}]'
+    assert read_answer('{"choices":[{"message":{"content":' + parts + "}}]}") == Completion("xy\ufffd")
     nulls = '{"choices":[{"message":{"content":"x"},"logprobs":{"content":[{"top_logprobs":null}]}}],"usage":'
     assert read_answer(nulls + '{"prompt_tokens":null}}') == Completion("x")
     for empty in ('{"choices":[{"message":{"content":""}}]}', '{"choices":[{"message":{},"finish_reason":"stop"}]}'):

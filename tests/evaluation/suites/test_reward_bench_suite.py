@@ -57,7 +57,7 @@ def test_sections_and_overall_of_the_worked_example(tmp_path):
 def test_weights_are_the_published_counts_and_not_those_of_the_file(tmp_path):
     suite = RewardBench(data=pairs_file(tmp_path, {"math-prm": 20, "hep-cpp": 10}))
     found = suite.evaluate(ranked(suite, {"math-prm": 10, "hep-cpp": 0}), judge=None)
-    section = found.aggregates[1]
+    section = found.aggregates[0]
     assert (section.group, section.n) == ("Reasoning", 30)
     assert section.value == pytest.approx(984 / (984 + 164))
 
@@ -65,10 +65,12 @@ def test_weights_are_the_published_counts_and_not_those_of_the_file(tmp_path):
 def test_missing_subsets_and_sections_are_reported(tmp_path):
     suite = RewardBench(data=pairs_file(tmp_path, {"alpacaeval-easy": 10, "donotanswer": 10}))
     found = suite.evaluate(ranked(suite, {"alpacaeval-easy": 10}), judge=None)
-    assert found.aggregates[0].value == pytest.approx(0.75)
-    assert found.aggregates[0].method.startswith("mean of 2 of 4 sections")
+    assert [(one.metric, one.group) for one in found.aggregates[:2]] == [
+        ("section_accuracy", "Chat"),
+        ("section_accuracy", "Safety"),
+    ]
     assert any(note.startswith("section Chat is the average") and "mt-bench-med" in note for note in found.notes)
-    assert "section Reasoning is not there: the overall score is the mean of the other sections" in found.notes
+    assert "section Reasoning is not there, and so there is no overall score" in found.notes
 
 
 @pytest.mark.parametrize(("ties", "expected"), [("wrong", 0.0), ("half", 0.5)])
@@ -114,9 +116,9 @@ def test_metrics_are_registered_and_ties_are_part_of_the_identity(tmp_path):
 def test_a_section_without_a_mistake_is_not_certain(tmp_path):
     suite = RewardBench(data=pairs_file(tmp_path, {"hep-js": 20}))
     found = suite.evaluate(ranked(suite, {"hep-js": 10}), judge=None)
-    overall, section, subset = found.aggregates
-    assert overall.value == overall.high == 1.0
-    assert overall.low == pytest.approx(subset.low) == pytest.approx(section.low)
+    section, subset = found.aggregates
+    assert section.value == section.high == 1.0
+    assert section.low == pytest.approx(subset.low)
     assert subset.low < 0.9
 
 
