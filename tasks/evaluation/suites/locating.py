@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from tasks.data.columnar import one_line
 from tasks.engine.schema import UserError
@@ -19,6 +20,8 @@ class PublicFile:
     """Path in that repository."""
     origin: str = ""
     """Where else it can be had, for the message."""
+    repository_type: Literal["dataset", "space"] = "dataset"
+    """What the repository is on the Hub."""
     folder: str = ""
     """Folder of the benchmark in a data folder, where that is not the suite's name."""
 
@@ -69,7 +72,9 @@ def fetch(suite: str, wanted: PublicFile) -> Path:
     from huggingface_hub import hf_hub_download
 
     try:
-        return Path(hf_hub_download(wanted.repository, wanted.hub_path, repo_type="dataset", etag_timeout=10.0))
+        return Path(
+            hf_hub_download(wanted.repository, wanted.hub_path, repo_type=wanted.repository_type, etag_timeout=10.0)
+        )
     except Exception as error:
         raise UserError(
             f"{suite}: {describe(wanted)} is wanted; no data folder was given, and the Hub does not answer "
@@ -86,8 +91,8 @@ def advice(wanted: PublicFile) -> str:
     """How to get the file."""
     ways = ["; give a folder with it (--data)"]
     if wanted.repository:
-        ways.append(f"run `hf download --repo-type dataset {wanted.repository} {wanted.hub_path}` where there is a "
-                    "network")  # fmt: skip
+        fetched = f"hf download --repo-type {wanted.repository_type} {wanted.repository} {wanted.hub_path}"
+        ways.append(f"run `{fetched}` where there is a network")
     if wanted.origin:
         ways.append(f"or fetch it from {wanted.origin}")
     return ", ".join(ways)

@@ -35,11 +35,20 @@ from tasks.evaluation.suites.mt_bench_templates import GradingTemplate, WinnerTe
 from tasks.evaluation.suites.suite import Aggregate, Answers, Evaluated, Question, SuiteSettings
 
 ORIGIN = "github.com/lm-sys/FastChat, fastchat/llm_judge/data/mt_bench"
-QUESTIONS = PublicFile(("question.jsonl", "data/mt_bench/question.jsonl"), "", origin=f"{ORIGIN}/question.jsonl")
+SPACE = "lmsys/mt-bench"
+QUESTIONS = PublicFile(
+    ("question.jsonl", "data/mt_bench/question.jsonl"),
+    SPACE,
+    "data/mt_bench/question.jsonl",
+    f"{ORIGIN}/question.jsonl",
+    "space",
+)
 REFERENCES = PublicFile(
     ("reference_answer/gpt-4.jsonl", "reference_answer_gpt4.jsonl", "data/mt_bench/reference_answer/gpt-4.jsonl"),
-    "",
-    origin=f"{ORIGIN}/reference_answer/gpt-4.jsonl",
+    SPACE,
+    "data/mt_bench/reference_answer/gpt-4.jsonl",
+    f"{ORIGIN}/reference_answer/gpt-4.jsonl",
+    "space",
 )
 WITH_REFERENCES = ("math", "reasoning", "coding")
 TEMPERATURES: Mapping[str, float] = {

@@ -23,7 +23,7 @@ CHOICES: dict[Version, PublicFile] = {
         "truthfulqa/truthful_qa",
         "multiple_choice/validation-00000-of-00001.parquet",
         f"{ORIGIN}, data/v1/mc_task.json",
-        FOLDER,
+        folder=FOLDER,
     ),
     "2025": PublicFile(
         ("mc_task_2025_790.json", "mc_task.json"), "", origin=f"{ORIGIN}, data/mc_task.json", folder=FOLDER
