@@ -4,12 +4,15 @@ Two threads in one process make a small model 1.1 to 1.3 times as fast, two proc
 from the process that holds the model, so that its weights are in memory once.
 """
 
+import math
 import multiprocessing
 import os
+from bisect import bisect_left
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
+from itertools import accumulate, pairwise
 
 import torch
 
@@ -17,8 +20,6 @@ from tasks.engine.zygote import die_with_parent
 from tasks.models.parts import causal_lm
 from tasks.models.sampling import InProcessSampler, Sampled
 
-CHUNKS_PER_WORKER = 2
-"""Parts a worker's share is cut into, so that an early finisher takes over some of the rest."""
 LEAST_ROWS = 8
 """Fewer prompts a worker than this are not worth a process."""
 
@@ -47,7 +48,8 @@ class ParallelSampler:
         workers = min(self.workers, len(prompts) // LEAST_ROWS)
         if workers < 2 or causal_lm(self.sampler.model).device.type != "cpu":
             return self.sampler.sample(prompts, seeds, *settings)
-        parts = shares(prompts, min(workers * CHUNKS_PER_WORKER, -(-len(prompts) // LEAST_ROWS)))
+        rounds = math.ceil(len(prompts) / (workers * self.sampler.batch_rows))
+        parts = shares(prompts, rounds * workers, max_new_tokens)
         found: dict[int, Sampled] = {}
         fork = multiprocessing.get_context("fork")
         with ProcessPoolExecutor(workers, fork, partial(_adopt, self.sampler, os.getpid())) as pool:
@@ -57,14 +59,15 @@ class ParallelSampler:
         return [found[row] for row in range(len(prompts))]
 
 
-def shares(prompts: Sequence[list[int]], parts: int) -> list[list[int]]:
-    """Rows in ``parts`` of nearly equal size and like lengths; samples of one prompt stay together where they can.
+def shares(prompts: Sequence[list[int]], parts: int, max_new_tokens: int) -> list[list[int]]:
+    """Rows in at most ``parts`` of like prompt lengths and nearly equal tokens; samples of a prompt stay together.
 
     Longest first, so that the last part to start is the shortest to run.
     """
     order = sorted(range(len(prompts)), key=lambda row: (-len(prompts[row]), prompts[row], row))
-    size = -(-len(order) // parts)
-    return [order[start : start + size] for start in range(0, len(order), size)]
+    tokens = list(accumulate(len(prompts[row]) + max_new_tokens for row in order))
+    before = [bisect_left(tokens, tokens[-1] * part / parts) for part in range(parts)] + [len(order)]
+    return [order[start:end] for start, end in pairwise(before) if start < end]
 
 
 _adopted: list[InProcessSampler] = []
@@ -79,4 +82,6 @@ def _adopt(sampler: InProcessSampler, parent: int) -> None:
 def _sample_part(
     rows: list[tuple[list[int], int]], settings: tuple[int, float, float, tuple[str, ...]]
 ) -> list[Sampled]:
-    return _adopted[0].sample([prompt for prompt, _ in rows], [seed for _, seed in rows], *settings)
+    """One part in one batch: it may hold a few more rows than others, but not more tokens."""
+    sampler = replace(_adopted[0], batch_rows=max(_adopted[0].batch_rows, len(rows)))
+    return sampler.sample([prompt for prompt, _ in rows], [seed for _, seed in rows], *settings)

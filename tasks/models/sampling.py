@@ -16,9 +16,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from transformers import DynamicCache, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from tasks.engine.schema import UserError
+from tasks.models.growing_cache import growing_cache
 from tasks.models.log_probs import label_log_probs
 from tasks.models.parts import Scorable, causal_lm, context_length, evaluating, real_logits, run_body
 
@@ -211,7 +212,7 @@ class _Decoder:
     def __init__(self, model: Scorable) -> None:
         lm = causal_lm(model)
         self.model, self.device = model, lm.device
-        self.cache = DynamicCache(config=lm.config)
+        self.cache = growing_cache(lm.config)
 
     def encode(self, prompts: list[list[int]]) -> Tensor:
         """Encode each different prompt once, padded on the left; last hidden states [prompts, hidden]."""

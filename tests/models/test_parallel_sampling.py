@@ -26,9 +26,11 @@ def test_few_prompts_are_sampled_here(make_llama, tokenizer):
 
 @given(st.lists(st.lists(st.integers(0, 20), min_size=1, max_size=9), min_size=1, max_size=60), st.integers(1, 6))
 def test_shares_hold_every_row_once(prompts, parts):
-    found = shares(prompts, parts)
+    found = shares(prompts, parts, 4)
     assert sorted(row for part in found for row in part) == list(range(len(prompts)))
     assert len(found) <= parts
+    tokens = [sum(len(prompts[row]) + 4 for row in part) for part in found]
+    assert max(tokens) <= sum(tokens) / parts + 2 * max(len(prompt) + 4 for prompt in prompts)
 
 
 def test_a_stop_string_ends_a_row_alone(make_llama, tokenizer):
