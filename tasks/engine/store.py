@@ -167,12 +167,27 @@ def _matches(folder: Path, ref: Ref) -> bool:
 
 
 def _put_in_place(staging: Path, target: Path) -> None:
-    """Rename ``staging`` to ``target`` in one step; what another writer has put there first stays."""
+    """Rename ``staging`` to ``target`` in one step; what another writer has put there first stays.
+
+    Nothing is ever deleted in place: a folder without a manifest is renamed away first, so that a writer that comes
+    between two steps of another one never finds its own whole folder emptied.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    if not (target / MANIFEST).is_file():
-        shutil.rmtree(target, ignore_errors=True)
-    try:
-        staging.rename(target)
-    except OSError:
-        if not (target / MANIFEST).is_file():
-            raise
+    while not (target / MANIFEST).is_file():
+        with suppress(OSError):
+            staging.rename(target)
+            return
+        if not target.exists():
+            staging.rename(target)
+            return
+        _move_broken(target)
+
+
+def _move_broken(target: Path) -> None:
+    """Rename a folder without a manifest out of the way, unless a whole one has taken its place meanwhile."""
+    if (target / MANIFEST).is_file():
+        return
+    aside = target.with_name(f".broken-{uuid.uuid4().hex}")
+    with suppress(FileNotFoundError):
+        target.rename(aside)
+    shutil.rmtree(aside, ignore_errors=True)
