@@ -6,9 +6,10 @@ from prefect import flow
 from prefect.futures import PrefectFuture
 from pydantic import Field
 
+from flows.matched import benchmark
 from flows.paper import Paper
 from flows.preference.dpo_claims import ARMS, GOLD, PAIRS, claims_on_pairs, claims_with_gold
-from flows.preference.matched import Matched, PreferenceConfig, benchmark, share_inputs
+from flows.preference.matched import Matched, PreferenceConfig, share_inputs
 from flows.report import Report, publish
 from tasks.engine.refs import Checkpoint, CheckpointSeries
 from tasks.engine.session import arm, paper_run

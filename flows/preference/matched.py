@@ -1,144 +1,40 @@
-"""What the arms of a preference paper share, so that only the method differs between them."""
+"""What the arms of a preference paper share beyond data and SFT: its budget and the frozen model's scores."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from prefect.futures import PrefectFuture
 from pydantic import Field
 
-from flows.evaluation.scoring import submit_scoring
-from flows.paper import PaperConfig
-from tasks.data.identity import identify_model, identify_source
-from tasks.data.source import DataSource
-from tasks.data.stages import (
-    draw_demonstrations,
-    draw_evaluation,
-    draw_held_out_prompts,
-    draw_pair_prompts,
-    label_preferences,
-    prepare_preferences,
-)
-from tasks.data.world import TinyWorld
-from tasks.engine.refs import Checkpoint, DatasetRef, LogProbs
+from flows.matched import MatchedConfig, Shared
+from flows.matched import share_inputs as share_data
+from tasks.engine.refs import LogProbs
 from tasks.engine.session import arm
-from tasks.evaluation.collecting import Pending
-from tasks.evaluation.judges.choosing import judge_for
-from tasks.evaluation.judges.opening import check_judge
-from tasks.evaluation.settings import Evaluation
-from tasks.evaluation.stages import answer_with_policy
-from tasks.evaluation.subjects.reading import identify_suite
-from tasks.models.config import ModelConfig
-from tasks.models.stages import sample_responses, score_pairs
-from tasks.policy.optimisation import ByteVocabulary, PreferenceTraining, Pretraining, SupervisedTraining
-from tasks.policy.stages import finetune_supervised, import_model, initialise_for, pretrain
-
-BASE_SEED = 0
-"""Every paper, arm and seed starts from one base model, as real policies start from one pretrained model."""
+from tasks.models.stages import score_pairs
+from tasks.policy.optimisation import PreferenceTraining
 
 
-class PreferenceConfig(PaperConfig):
+class PreferenceConfig(MatchedConfig):
     """The settings that every preference paper has."""
 
-    world: TinyWorld = Field(TinyWorld(), description="The scenario, where no real data is given")
-    data: DataSource = Field(DataSource(), description="Real preference pairs; an empty path plays the tiny world")
-    vocabulary: ByteVocabulary = Field(ByteVocabulary(), description="Tokenizer of a from-scratch model of real data")
-    model: ModelConfig = Field(ModelConfig(), description="The policy's architecture or weights")
-    pretraining: Pretraining = Field(Pretraining(), description="The tiny world's base model, shared by all papers")
-    sft: SupervisedTraining = Field(SupervisedTraining(), description="SFT, where every arm starts")
     training: PreferenceTraining = Field(PreferenceTraining(), description="Budget of every preference arm")
-    evaluation: Evaluation = Field(Evaluation(), description="What every arm is measured by")
 
 
 @dataclass(frozen=True)
-class Matched:
-    """References, pending or at hand, that all arms of one seed are given."""
+class Matched(Shared):
+    """The same, with the SFT model's scores of the pairs: the reference of every preference arm."""
 
-    seed: int
-    sft: PrefectFuture[Checkpoint]
-    pairs: PrefectFuture[DatasetRef] | DatasetRef
     reference: PrefectFuture[LogProbs]
-    held_out: PrefectFuture[DatasetRef] | DatasetRef
     held_out_reference: PrefectFuture[LogProbs]
-    evaluation: PrefectFuture[DatasetRef] | DatasetRef
 
 
 def share_inputs(config: PreferenceConfig) -> list[Matched]:
-    """Prepare, once a seed, what the arms share: from real data where a path is given, else from the tiny world.
-
-    Raises UserError before any training if the data, the model or a benchmark's files cannot be read.
-    """
-    for suite in config.benchmarks.chosen():
-        suite.files()
-        check_judge(judge_for(config.benchmarks.judge, suite, annotated=False))
-    prepare = share_real_data(config) if config.data.path else share_tiny_world(config)
-    return [prepare(seed) for seed in config.seeds]
+    """Prepare, once a seed, what the arms share. Raises UserError before any training if something cannot be read."""
+    return [with_reference(config, shared) for shared in share_data(config)]
 
 
-def share_tiny_world(config: PreferenceConfig) -> Callable[[int], Matched]:
-    """Demonstrations → SFT → two samples a prompt → labels by the gold reward."""
-    if config.model.path:
-        base = import_model.submit(config.model, identify_model(config.model.path))
-    else:
-        base = pretrain.submit(config.pretraining, config.model.scratch, BASE_SEED)
-    evaluation = draw_evaluation.submit(config.world)
-
-    def prepare(seed: int) -> Matched:
-        with arm("sft", seed):
-            demonstrations = draw_demonstrations.submit(config.world, seed)
-            sft = finetune_supervised.submit(base, demonstrations, config.sft, config.model, seed)
-        with arm("pairs", seed):
-            pairs = sampled_pairs(config, sft, draw_pair_prompts.submit(config.world, seed), seed)
-            held_out = sampled_pairs(config, sft, draw_held_out_prompts.submit(config.world), seed)
-            reference = score_pairs.submit(sft, pairs, config.model)
-            held_out_reference = score_pairs.submit(sft, held_out, config.model)
-        return Matched(seed, sft, pairs, reference, held_out, held_out_reference, evaluation)
-
-    return prepare
-
-
-def share_real_data(config: PreferenceConfig) -> Callable[[int], Matched]:
-    """Real pairs → SFT on the chosen responses (where no SFT model of the data exists; DPO, section 4)."""
-    content = identify_source(config.data)
-    if config.model.path:
-        base = import_model(config.model, identify_model(config.model.path))
-    else:
-        base = initialise_for(config.data, content, config.vocabulary, config.model.scratch, BASE_SEED)
-    data = prepare_preferences(config.data, content, base, config.world.evaluation_prompts)
-
-    def prepare(seed: int) -> Matched:
-        with arm("sft", seed):
-            sft = finetune_supervised.submit(base, data.demonstrations, config.sft, config.model, seed)
-        with arm("pairs", seed):
-            reference = score_pairs.submit(sft, data.pairs, config.model)
-            held_out_reference = score_pairs.submit(sft, data.held_out_pairs, config.model)
-        return Matched(seed, sft, data.pairs, reference, data.held_out_pairs, held_out_reference, data.evaluation)
-
-    return prepare
-
-
-def sampled_pairs(
-    config: PreferenceConfig, policy: PrefectFuture[Checkpoint], prompts: PrefectFuture[DatasetRef], seed: int
-) -> PrefectFuture[Any]:
-    """Two samples of ``policy`` a prompt at temperature 1, compared by the tiny world's reward."""
-    decoding = config.evaluation.decoding.model_copy(update={"temperature": 1.0, "top_p": 1.0})
-    samples = sample_responses.submit(policy, prompts, decoding, 2, config.model, seed)
-    return label_preferences.submit(samples, config.world, seed)
-
-
-def benchmark(
-    config: PreferenceConfig, shared: Matched, name: str, policy: PrefectFuture[Checkpoint] | PrefectFuture[Any]
-) -> list[Pending]:
-    """An arm's policy through the benchmarks that were asked for; rewards of pairs are log-ratios to the SFT model."""
-    settings, seed = config.benchmarks, shared.seed
-    pending = []
-    for suite in settings.chosen():
-        content = identify_suite(suite)
-        judge = judge_for(settings.judge, suite, annotated=False)
-        with arm(name, seed):
-            answers = answer_with_policy.submit(
-                suite, content, policy, [shared.sft], settings.decoding, config.model, seed
-            )
-            scores = submit_scoring(suite, content, answers, judge, [])
-        pending.append(Pending(name, seed, suite.name, scores))
-    return pending
+def with_reference(config: MatchedConfig, shared: Shared) -> Matched:
+    """Score training and held-out pairs under the SFT model."""
+    with arm("pairs", shared.seed):
+        reference = score_pairs.submit(shared.sft, shared.pairs, config.model)
+        held_out_reference = score_pairs.submit(shared.sft, shared.held_out, config.model)
+    return Matched(**vars(shared), reference=reference, held_out_reference=held_out_reference)

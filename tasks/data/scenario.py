@@ -18,6 +18,13 @@ def draw_pair_prompts(world: TinyWorld, seed: int) -> DatasetRef:
     return store_rows(prompts[world.demonstrations :], f"{world.family}-prompts")
 
 
+def draw_policy_prompts(world: TinyWorld, seed: int) -> DatasetRef:
+    """Training prompts to optimise a policy on, with a demonstration each; none was demonstrated or compared before."""
+    seen = world.demonstrations + world.pairs
+    prompts = sample_prompts(world.family, "train", seen + world.policy_prompts, seed)
+    return store_rows(demonstrations(prompts[seen:], seed), f"{world.family}-policy-prompts")
+
+
 def draw_held_out_prompts(world: TinyWorld) -> DatasetRef:
     """Validation prompts, the same for every seed, whose samples are compared to test the implicit reward."""
     prompts = sample_prompts(world.family, "val", world.held_out_pairs, seed=0)

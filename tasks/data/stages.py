@@ -23,6 +23,14 @@ def draw_pair_prompts(world: TinyWorld, seed: int) -> DatasetRef:
 
 
 @stage()
+def draw_policy_prompts(world: TinyWorld, seed: int) -> DatasetRef:
+    """Training prompts to optimise a policy on, with a demonstration each."""
+    from tasks.data import scenario
+
+    return scenario.draw_policy_prompts(world, seed)
+
+
+@stage()
 def draw_held_out_prompts(world: TinyWorld) -> DatasetRef:
     """Validation prompts whose samples are compared to test the implicit reward."""
     from tasks.data import scenario

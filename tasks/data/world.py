@@ -13,6 +13,12 @@ class TinyWorld(Frozen):
     family: Literal["tldr", "hh", "gsm", "code", "instruct"] = Field("tldr", description="Family of prompts")
     demonstrations: int = Field(12800, ge=8, le=10_000_000, description="Prompts with a demonstration, for SFT")
     pairs: int = Field(3400, ge=4, le=10_000_000, description="Prompts whose two samples are compared")
+    policy_prompts: int = Field(
+        3200,
+        ge=4,
+        le=10_000_000,
+        description="Prompts that policy-gradient arms sample from, with a demonstration each",
+    )
     held_out_pairs: int = Field(400, ge=4, le=1_000_000, description="Validation prompts compared, never trained on")
     evaluation_prompts: int = Field(250, ge=4, le=1_000_000, description="Evaluation prompts, disjoint from the rest")
     label_temperature: float = Field(
