@@ -25,10 +25,11 @@ MANIFEST = "manifest.json"
 
 @dataclass(frozen=True)
 class Position:
-    """Where training stood: optimiser steps done, and what the loop wants back (JSON)."""
+    """Where training stood: optimiser steps done, and what the loop wants back (JSON, tensors)."""
 
     step: int
     extra: dict[str, Any]
+    tensors: dict[str, Tensor]
 
 
 def save_checkpoint(
@@ -38,6 +39,7 @@ def save_checkpoint(
     optimizer: Optimizer,
     scheduler: LRScheduler,
     extra: Mapping[str, Any],
+    tensors: Mapping[str, Tensor] | None = None,
 ) -> None:
     """Write the state after ``step`` optimiser steps below ``folder`` and prune all but the last ``KEEP``."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -45,8 +47,9 @@ def save_checkpoint(
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir()
     save_file(_trainable(model), staging / "model.safetensors")
-    tensors, values = _flatten_optimizer(optimizer)
-    save_file(tensors, staging / "optimizer.safetensors")
+    moments, values = _flatten_optimizer(optimizer)
+    save_file(moments, staging / "optimizer.safetensors")
+    save_file({name: value.contiguous() for name, value in (tensors or {}).items()}, staging / "extra.safetensors")
     save_file(_rng_states(), staging / "rng.safetensors")
     schedule = {name: value for name, value in scheduler.state_dict().items() if _is_json(value)}
     state = {"step": step, "optimizer": values, "scheduler": schedule, "extra": dict(extra)}
@@ -71,7 +74,7 @@ def restore_checkpoint(folder: Path, model: nn.Module, optimizer: Optimizer, sch
         optimizer.load_state_dict(_unflatten_optimizer(load_file(path / "optimizer.safetensors"), state["optimizer"]))
         scheduler.load_state_dict(state["scheduler"])
         _restore_rng(load_file(path / "rng.safetensors"))
-        return Position(state["step"], state["extra"])
+        return Position(state["step"], state["extra"], load_file(path / "extra.safetensors"))
     return None
 
 

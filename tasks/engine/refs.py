@@ -74,6 +74,13 @@ class Scores(Ref):
     rows: int = 0
 
 
+class Rewards(Ref):
+    """Rewards of sampled responses under one reward function, stored as Parquet."""
+
+    kind: Literal["rewards"] = "rewards"
+    rows: int = 0
+
+
 class Answers(Ref):
     """A model's answers to a suite's questions, stored as Parquet."""
 

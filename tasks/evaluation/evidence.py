@@ -1,5 +1,9 @@
-"""What a claim is tested on: each kind of evidence turns scores into one number per seed and prompt."""
+"""What a claim is tested on: each kind of evidence turns scores into one number per seed and prompt.
 
+Evidence on the course of a run (a peak, the steps to a target) is in ``evidence_over_training``.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -30,18 +34,48 @@ class Evidence(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class MeanOfArms:
+    """Several arms that stand as one: at every seed and prompt the mean of their metric.
+
+    "A single reward model" of an ensemble paper is the average over its members, not the best of them (arXiv
+    2310.02743, section 4).
+    """
+
+    arms: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.arms:
+            raise ValueError("a mean of arms wants at least one arm")
+
+
+Arm = str | MeanOfArms
+
+
+def gather(scores: pd.DataFrame, suite: str, series: Sequence[tuple[Arm, str]]) -> tuple[list[Values], str]:
+    """``values`` [seeds, prompts] of each ``(arm, metric)``, cut to what all have in common, and what that left out.
+
+    Raises UserError as ``align``.
+    """
+    names = [arm.arms if isinstance(arm, MeanOfArms) else (arm,) for arm, _ in series]
+    flat = [(name, metric) for arms, (_, metric) in zip(names, series, strict=True) for name in arms]
+    tables, note = align(scores, suite, flat)
+    waiting = iter(tables)
+    return [np.mean([next(waiting).to_numpy() for _ in arms], axis=0) for arms in names], note
+
+
 @dataclass(frozen=True, kw_only=True)
 class Level:
     """The mean of one arm's metric (e.g. a win rate against 0.5)."""
 
     metric: str
-    arm: str
+    arm: Arm
     suite: str
 
     def measure(self, scores: pd.DataFrame) -> Measurement:
         """See ``Evidence``."""
-        (table,), note = align(scores, self.suite, [(self.arm, self.metric)])
-        return Measurement(table.to_numpy(), metric_range(self.metric), note)
+        (values,), note = gather(scores, self.suite, [(self.arm, self.metric)])
+        return Measurement(values, metric_range(self.metric), note)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,15 +83,39 @@ class Difference:
     """``arm`` minus ``baseline``, paired on seed and prompt."""
 
     metric: str
-    arm: str
-    baseline: str
+    arm: Arm
+    baseline: Arm
     suite: str
 
     def measure(self, scores: pd.DataFrame) -> Measurement:
         """See ``Evidence``."""
-        (table, base), note = align(scores, self.suite, [(self.arm, self.metric), (self.baseline, self.metric)])
+        (values, base), note = gather(scores, self.suite, [(self.arm, self.metric), (self.baseline, self.metric)])
         lowest, highest = metric_range(self.metric)
-        return Measurement((table - base).to_numpy(), (lowest - highest, highest - lowest), note)
+        return Measurement(values - base, (lowest - highest, highest - lowest), note)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InteractionDifference:
+    """(``arm`` - ``baseline``) - (``other_arm`` - ``other_baseline``), paired on seed and prompt.
+
+    Whether a gap is wider under one condition than under another, e.g. ensemble over single reward model with label
+    noise and without.
+    """
+
+    metric: str
+    arm: Arm
+    baseline: Arm
+    other_arm: Arm
+    other_baseline: Arm
+    suite: str
+
+    def measure(self, scores: pd.DataFrame) -> Measurement:
+        """See ``Evidence``."""
+        arms = (self.arm, self.baseline, self.other_arm, self.other_baseline)
+        (one, base, other, other_base), note = gather(scores, self.suite, [(arm, self.metric) for arm in arms])
+        lowest, highest = metric_range(self.metric)
+        widest = 2.0 * (highest - lowest)
+        return Measurement((one - base) - (other - other_base), (-widest, widest), note)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,6 @@
 """Sampling from policies and measuring what they say. A ``point`` names a checkpoint or a temperature of an arm."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -22,6 +22,8 @@ from tasks.models.config import ModelConfig
 from tasks.models.decoding import Decoding
 from tasks.models.generation import SampleRow, draw
 from tasks.models.opening import open_frozen
+from tasks.models.packing import EncodedGroup
+from tasks.models.parts import Scorable
 from tasks.models.reference import score_rows
 from tasks.models.sampling import InProcessSampler
 from tasks.models.scoring import read_log_probs
@@ -33,6 +35,22 @@ class Point(NamedTuple):
     name: str
     policy: Checkpoint
     decoding: Decoding
+
+
+class Drawn(NamedTuple):
+    """Responses of one point with the two models whose divergence they show."""
+
+    samples: list[SampleRow]
+    groups: list[EncodedGroup]
+    """The prompts and responses as token ids, in the samples' order."""
+    policy: Scorable
+    reference: Scorable
+    as_trained: bool
+    """Whether the responses are drawn from the policy as it was trained: at temperature 1, from all tokens."""
+
+
+Probe = Callable[[Drawn], Mapping[str, list[float]]]
+"""A further measurement of every sample: metric to one value a sample."""
 
 
 def measure_checkpoint(
@@ -56,11 +74,7 @@ def measure_series(
     seed: int,
 ) -> Scores:
     """Measure every checkpoint of a training run: the points of its reward-KL frontier, named ``25%`` and so on."""
-    points = [
-        Point(name, policy, decoding)
-        for name, policy in zip(point_names(len(series.steps)), series.checkpoints, strict=True)
-    ]
-    return measure(points, reference, prompts, model, seed)
+    return measure(points_of(series, decoding), reference, prompts, model, seed)
 
 
 def measure_temperatures(
@@ -122,9 +136,14 @@ def measure_pairs(
 
 
 def measure(
-    points: Sequence[Point], reference: Checkpoint, prompts: DatasetRef, model: ModelConfig, seed: int
+    points: Sequence[Point],
+    reference: Checkpoint,
+    prompts: DatasetRef,
+    model: ModelConfig,
+    seed: int,
+    probe: Probe | None = None,
 ) -> Scores:
-    """Sample one response a prompt at every point and measure it.
+    """Sample one response a prompt at every point and measure it; ``probe`` adds what it measures.
 
     Metrics: ``gold_reward`` and ``accuracy`` (where the data has a gold reward, and the family a verifier), ``kl``
     (sampled: log pi - log pi_ref of the response), ``token_kl`` (exact per-token KL summed over the response),
@@ -140,13 +159,23 @@ def measure(
         policy, _ = open_frozen(point.policy, model)
         samples = draw(InProcessSampler(policy, tokenizer, point.decoding.batch_rows), rows, point.decoding, 1, seed)
         metrics = response_metrics(samples)
-        if point.decoding.temperature == 1.0 and point.decoding.top_p == 1.0:
-            metrics |= divergence_metrics(policy, anchor, encoded(tokenizer, samples), samples)
+        as_trained = point.decoding.temperature == 1.0 and point.decoding.top_p == 1.0
+        groups = encoded(tokenizer, samples)
+        if as_trained:
+            metrics |= divergence_metrics(policy, anchor, groups, samples)
+        if probe is not None:
+            metrics |= probe(Drawn(samples, groups, policy, anchor, as_trained))
         frames.append(by_prompt(samples, metrics).assign(point=point.name))
         log_means("eval", metrics, done)
         tracker.progress(done, len(points), "policies")
     tracker.table("samples.json", sample_table(samples, metrics))
     return store_scores(pd.concat(frames, ignore_index=True))
+
+
+def points_of(series: CheckpointSeries, decoding: Decoding) -> list[Point]:
+    """Every checkpoint of a training run as a point, named by its share of the run."""
+    names = point_names(len(series.steps))
+    return [Point(name, policy, decoding) for name, policy in zip(names, series.checkpoints, strict=True)]
 
 
 def point_names(snapshots: int) -> list[str]:

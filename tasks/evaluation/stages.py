@@ -1,12 +1,24 @@
 """Evaluation as Prefect tasks."""
 
-from tasks.engine.refs import Answers, Checkpoint, CheckpointSeries, DatasetRef, LogProbs, Samples, Scores
+from tasks.engine.refs import (
+    Answers,
+    Checkpoint,
+    CheckpointSeries,
+    DatasetRef,
+    LogProbs,
+    RewardRef,
+    Rewards,
+    Samples,
+    Scores,
+)
 from tasks.engine.stage import ALL_CORES, stage
+from tasks.evaluation.best_of_n_settings import BestOfNSweep, Selector
 from tasks.evaluation.judges.settings import JudgeSettings
 from tasks.evaluation.subjects.outputs import OutputsFile
 from tasks.evaluation.suites.suite import Suite
 from tasks.models.config import ModelConfig
 from tasks.models.decoding import Decoding
+from tasks.reward.sources import RewardSource
 
 
 @stage()
@@ -37,6 +49,23 @@ def measure_series(
     from tasks.evaluation import measuring
 
     return measuring.measure_series(series, reference, prompts, decoding, model, seed)
+
+
+@stage()
+def measure_rewarded_series(
+    policy: Checkpoint | CheckpointSeries,
+    reference: Checkpoint,
+    prompts: DatasetRef,
+    decoding: Decoding,
+    source: RewardSource,
+    fitted: list[RewardRef],
+    model: ModelConfig,
+    seed: int,
+) -> Scores:
+    """Every checkpoint of a run, and its start, by gold reward, KL and the learned reward that it was trained on."""
+    from tasks.evaluation import rewarded
+
+    return rewarded.measure_rewarded_series(policy, reference, prompts, decoding, source, fitted, model, seed)
 
 
 @stage()
@@ -87,6 +116,24 @@ def choose_by_implicit_reward(samples: Samples, series: CheckpointSeries, model:
     from tasks.evaluation import best_of_n
 
     return best_of_n.choose_by_implicit_reward(samples, series, model)
+
+
+@stage()
+def choose_best_by_reward(
+    samples: Samples, source: RewardSource, fitted: list[RewardRef], model: ModelConfig
+) -> Samples:
+    """Best-of-n: of each prompt's samples, the one with the largest reward."""
+    from tasks.evaluation import best_of_n
+
+    return best_of_n.choose_best_by_reward(samples, source, fitted, model)
+
+
+@stage()
+def sweep_best_of_n(samples: Samples, rewards: list[Rewards], selector: Selector, sweep: BestOfNSweep) -> Scores:
+    """Gold reward, proxy reward and disagreement of the best of n samples, for every n: points ``n1``, ``n2`` ..."""
+    from tasks.evaluation import best_of_n_sweep
+
+    return best_of_n_sweep.sweep_best_of_n(samples, rewards, selector, sweep)
 
 
 @stage(cores=ALL_CORES)

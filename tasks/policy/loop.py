@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import LambdaLR
 from tasks.engine.checkpoint import discard_checkpoints, restore_checkpoint, save_checkpoint
 from tasks.engine.schema import UserError
 from tasks.engine.tracking import Tracker
-from tasks.policy.optimisation import Optimisation
+from tasks.policy.optimisation import Optimisation, Optimiser
 
 Metrics = dict[str, Tensor]
 LossOf = Callable[[nn.Module, list[int], list[int]], tuple[Tensor, Metrics]]
@@ -77,7 +77,7 @@ def train(
     discard_checkpoints(folder)
 
 
-def make_optimizer(module: nn.Module, settings: Optimisation) -> Optimizer:
+def make_optimizer(module: nn.Module, settings: Optimiser) -> Optimizer:
     """The optimiser over ``module``'s trainable parameters. Raises ValueError if there is none."""
     parameters = [value for value in module.parameters() if value.requires_grad]
     if not parameters:
@@ -88,7 +88,7 @@ def make_optimizer(module: nn.Module, settings: Optimisation) -> Optimizer:
     return AdamW(parameters, lr=settings.learning_rate, betas=betas, weight_decay=settings.weight_decay, fused=True)
 
 
-def rate(step: int, settings: Optimisation, steps: int) -> float:
+def rate(step: int, settings: Optimiser, steps: int) -> float:
     """Learning rate at ``step`` (from 0) of ``steps``, as a share of the peak."""
     if step < settings.warmup_steps:
         return (step + 1) / settings.warmup_steps

@@ -7,19 +7,16 @@ from pydantic import Field
 from tasks.engine.schema import Frozen
 
 
-class Optimisation(Frozen):
-    """Optimiser, schedule and budget of one training run."""
+class Optimiser(Frozen):
+    """Optimiser and schedule of one training run."""
 
     learning_rate: float = Field(1e-4, ge=1e-8, le=1.0, description="Peak learning rate (ours, calibrated on tldr)")
-    batch_size: int = Field(32, ge=1, le=65536, description="Rows (pairs, demonstrations) an optimiser step sees")
     micro_batch_size: int = Field(
         0,
         ge=0,
         le=65536,
         description="Rows held in memory at once; 0: the whole batch (gradients are the same)",
     )
-    epochs: int = Field(1, ge=1, le=1000, description="Passes over the data")
-    max_steps: int = Field(0, ge=0, le=10_000_000, description="Stop after this many optimiser steps; 0: by epochs")
     optimizer: Literal["adamw", "rmsprop"] = Field("adamw", description="AdamW (ours); official DPO code has RMSprop")
     beta1: float = Field(0.9, ge=0.0, le=0.9999, description="AdamW's decay of the mean gradient")
     beta2: float = Field(0.99, ge=0.0, le=0.99999, description="AdamW's decay of the squared gradient")
@@ -36,6 +33,14 @@ class Optimisation(Frozen):
         50, ge=1, le=1_000_000, description="Steps between resumable checkpoints",
         json_schema_extra={"presentation": True},
     )  # fmt: skip
+
+
+class Optimisation(Optimiser):
+    """Optimiser, schedule and budget of one training run over fixed rows."""
+
+    batch_size: int = Field(32, ge=1, le=65536, description="Rows (pairs, demonstrations) an optimiser step sees")
+    epochs: int = Field(1, ge=1, le=1000, description="Passes over the data")
+    max_steps: int = Field(0, ge=0, le=10_000_000, description="Stop after this many optimiser steps; 0: by epochs")
 
 
 class SupervisedTraining(Optimisation):

@@ -132,6 +132,12 @@ def load_reward_model(settings: JudgeSettings) -> tuple[PreTrainedModel, PreTrai
         raise UserError(f"judge: {settings.model} lacks weights of a reward model ({missing}); give a trained one")
     if model.config.num_labels != 1:
         raise UserError(f"judge: {settings.model} has {model.config.num_labels} labels; a reward model has one")
+    pooling = getattr(model.config, "reward_pooling", "last_token")
+    if pooling != "last_token":
+        raise UserError(
+            f"judge: {settings.model} gives its reward as a {pooling} over tokens, and this judge reads last tokens; "
+            "give a reward model that was fitted with pooling last_token"
+        )
     mark_padding(model, tokenizer)
     return model.to(device()).eval().requires_grad_(False), tokenizer
 

@@ -5,8 +5,30 @@ from tasks.evaluation.metrics.metric import Metric, share
 METRICS = {
     "gold_reward": Metric("Reward of the programmed gold scorer", "r*(x, y), y ~ pi(.|x)", "gold units", "higher"),
     "proxy_reward": Metric("Reward of a learned reward model", "r(x, y), y ~ pi(.|x)", "reward units", "higher"),
+    "proxy_cost": Metric("Cost of a learned cost model", "c(x, y), y ~ pi(.|x)", "cost units", "lower"),
+    "reward_variance": Metric(
+        "Disagreement of an ensemble's members about the response",
+        "(1/k) sum_i (r_i(x, y) - mean_j r_j(x, y))^2",
+        "squared reward units",
+        "neither",
+        0.0,
+    ),
     "kl": Metric(
         "Sampled divergence from the reference", "log pi(y|x) - log pi_ref(y|x), y ~ pi (k1)", "nats", "neither"
+    ),
+    "kl_k2": Metric(
+        "Sampled divergence from the reference, squared log-ratios of the tokens",
+        "sum_t (log pi - log pi_ref)^2 / 2 of token t, y ~ pi (k2)",
+        "nats",
+        "neither",
+        0.0,
+    ),
+    "kl_k3": Metric(
+        "Sampled divergence from the reference, never negative",
+        "sum_t exp(-l_t) - 1 + l_t with l_t = log pi - log pi_ref of token t, y ~ pi (k3)",
+        "nats",
+        "neither",
+        0.0,
     ),
     "token_kl": Metric(
         "Exact per-token divergence along a sampled response",

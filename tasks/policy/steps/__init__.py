@@ -1,0 +1,1 @@
+"""Steps of the policy-gradient loop: tensors in, tensors out."""

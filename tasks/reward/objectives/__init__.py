@@ -1,0 +1,1 @@
+"""Objectives of reward fitting, one file each."""
