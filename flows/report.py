@@ -10,6 +10,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from pydantic import Field
 
 from dashboards.figures import against_share_of_pairs, against_temperature, reward_kl_frontier
+from dashboards.reinforcement_figures import reinforcement_figures
 from dashboards.report import html_report
 from tasks.engine.home import tracking_uri
 from tasks.engine.schema import Frozen
@@ -18,10 +19,12 @@ from tasks.engine.tracking import CHECKPOINT_TAG
 from tasks.evaluation.claims import Claim
 from tasks.evaluation.collecting import Collected
 from tasks.evaluation.leaderboard import leaderboard, with_win_rates
+from tasks.evaluation.over_optimisation_curves import log_over_optimisation
 from tasks.evaluation.verdicts import judge_jointly, verdict_table
 
 HEADLINE = (
     "gold_reward",
+    "proxy_reward",
     "win_rate_vs_sft",
     "win_rate_vs_demonstrations",
     "accuracy",
@@ -55,7 +58,9 @@ def publish(session: Session, collected: Collected, claims: Sequence[Claim], sui
     root.table("leaderboard.json", boards)
     root.table("verdicts.json", verdicts)
     root.text("scores.csv", scores.to_csv(index=False))
-    root.text("report.html", html_report(session.paper, verdicts, boards, figures_of(scores, suites)))
+    curves = log_over_optimisation(root, scores, suites)
+    figures = [*figures_of(scores, suites), *reinforcement_figures(curves, suites)]
+    root.text("report.html", html_report(session.paper, verdicts, boards, figures))
     root.tags({f"verdict.{row['claim']}": str(row["outcome"]) for row in records(verdicts)})
     failures = root_causes(session, collected.failures)
     root.tags({"failures": json.dumps(failures)})

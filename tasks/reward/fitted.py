@@ -28,6 +28,8 @@ class FittedRewards:
         if not members or (source.aggregate == "single" and len(members) > 1):
             wanted = "one reward model" if source.aggregate == "single" else "at least one reward model"
             raise UserError(f"reward.aggregate {source.aggregate} wants {wanted}, {len(members)} were given")
+        if any(member.card.objective.get("kind") == "pairwise" for member in members):
+            raise UserError("a pairwise judge rewards no response by itself; use reward.kind pairwise with anchors")
         self._source = source
         self._members = members
         self._heads = [_place_of(source.head, member) for member in members]

@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from tasks.reward.judged import Judged
-from tasks.reward.sources import CodeTestsReward, FittedReward, NoisyGoldReward, RewardAndCost, RewardSource
+from tasks.reward.sources import (
+    CodeTestsReward,
+    FittedReward,
+    NoisyGoldReward,
+    PairwiseReward,
+    RewardAndCost,
+    RewardSource,
+)
 
 if TYPE_CHECKING:
     from tasks.engine.refs import RewardRef
@@ -46,6 +53,10 @@ def open_reward_function(source: RewardSource, fitted: Sequence[RewardRef], mode
         from tasks.reward.code_tests import CodeTestsRewards
 
         return CodeTestsRewards(source, fitted)
+    if isinstance(source, PairwiseReward):
+        from tasks.reward.beating import PairwiseRewards
+
+        return PairwiseRewards(source, fitted, model)
     from tasks.reward.gold import GoldRewards
 
     return GoldRewards(source, fitted)

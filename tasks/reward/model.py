@@ -1,7 +1,7 @@
 """A reward model: the body of a language model and linear heads on the last token of a response."""
 
 from collections.abc import Sequence
-from typing import Literal, Protocol
+from typing import Literal, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -121,7 +121,7 @@ def score_groups(
     require_fit(groups, context_length(network.body))
     lengths = [len(group.prompt) + sum(map(len, group.responses)) for group in groups]
     found: list[Tensor] = [torch.empty(0)] * len(groups)
-    with evaluating(network):
+    with evaluating(cast("nn.Module", network)):
         for batch in plan_scoring(lengths, max_tokens_per_batch):
             part = [groups[index] for index in batch]
             scores = network.pooled(part).cpu().split([len(group.responses) for group in part])

@@ -4,6 +4,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from tasks.engine.refs import DatasetRef
 from tasks.engine.schema import Frozen
 
 
@@ -92,6 +93,18 @@ class RewardAndCost(Frozen):
     )
 
 
+class PairwiseReward(Frozen):
+    """The probability of beating a fixed answer to the same prompt, as a pairwise judge sees it (Pairwise-RL, 2025)."""
+
+    kind: Literal["pairwise"] = "pairwise"
+    anchors: DatasetRef = Field(description="Answers to beat: rows with response, or pairs whose chosen one counts")
+    output: Literal["probability", "log_probability", "logit"] = Field("probability", description="What is rewarded")
+    orders: Literal["both", "policy_first"] = Field(
+        "both", description="Mean over both orders of the two answers, or the policy's answer first alone"
+    )
+
+
 RewardSource = Annotated[
-    GoldReward | FittedReward | NoisyGoldReward | CodeTestsReward | RewardAndCost, Field(discriminator="kind")
+    GoldReward | FittedReward | NoisyGoldReward | CodeTestsReward | RewardAndCost | PairwiseReward,
+    Field(discriminator="kind"),
 ]

@@ -27,6 +27,7 @@ class StackedNetworks(nn.Module):
         if not same_shape(members):
             raise ValueError("members of different shapes cannot be stacked")
         self.members = nn.ModuleList(members)
+        self._in_turn = list(members)
         self.body = members[0].body
         size = sum(value.numel() for value in members[0].parameters())
         self._stack = _Stack(members) if len(members) > 1 and size <= MOST_PARAMETERS else None
@@ -39,7 +40,7 @@ class StackedNetworks(nn.Module):
         """Scores [all responses, members, heads] of what ``pack_whole`` laid out."""
         if self._stack and packed.input_ids.numel() <= MOST_TOKENS:
             return self._stack.read(packed)
-        return torch.stack([member.read(packed) for member in self.members], dim=1)
+        return torch.stack([member.read(packed) for member in self._in_turn], dim=1)
 
 
 def same_shape(members: Sequence[RewardNetwork]) -> bool:

@@ -4,6 +4,7 @@ from tasks.engine.refs import Checkpoint, DatasetRef, RewardRef, Rewards, Sample
 from tasks.engine.stage import stage
 from tasks.models.config import ModelConfig
 from tasks.reward.objectives.choosing import RewardObjective
+from tasks.reward.objectives.pairwise_judge import PairwiseJudge
 from tasks.reward.settings import RewardTraining
 from tasks.reward.sources import RewardSource
 
@@ -22,6 +23,22 @@ def fit_reward(
     from tasks.reward import fitting
 
     return fitting.fit_reward(start, pairs, held_out, objective, training, model, seed)
+
+
+@stage()
+def fit_pairwise(
+    start: Checkpoint,
+    pairs: DatasetRef,
+    held_out: DatasetRef,
+    objective: PairwiseJudge,
+    training: RewardTraining,
+    model: ModelConfig,
+    seed: int,
+) -> RewardRef:
+    """Fit a judge that reads two responses together."""
+    from tasks.reward import pairwise
+
+    return pairwise.fit_pairwise(start, pairs, held_out, objective, training, model, seed)
 
 
 @stage()

@@ -39,7 +39,7 @@ def test_metrics_counted_by_hand():
     found = metrics_of(TABLE)
     assert found["reward_accuracy"] == pytest.approx(3.5 / 5)
     assert found["reward_margin"] == pytest.approx((2 + 0 - 2 + 3 + 1) / 5)
-    assert found["reward_gold_accuracy"] == pytest.approx(1 / 3)
+    assert found["reward_gold_accuracy"] == pytest.approx(2 / 3)
     known = TABLE.dropna()
     scores, golds = known[["chosen", "rejected"]].values.ravel(), known[["chosen_gold", "rejected_gold"]].values.ravel()
     assert found["reward_gold_correlation"] == pytest.approx(spearmanr(scores, golds).statistic)

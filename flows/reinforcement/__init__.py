@@ -1,0 +1,1 @@
+"""Papers that optimise a policy by policy gradients, one file each."""

@@ -1,0 +1,1 @@
+"""Papers on reward models, one file each."""
