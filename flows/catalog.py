@@ -37,6 +37,36 @@ PAPERS: Mapping[str, Entry] = {
         arxiv="2305.18290",
         minutes={"smoke": 0.5, "laptop": 9.0, "gpu": 120.0},
     ),
+    "dr_po": Entry(
+        module="flows.reinforcement.dr_po",
+        title="Dataset Reset Policy Optimization for RLHF",
+        arxiv="2404.08495",
+        minutes={"smoke": 0.7, "laptop": 14.0, "gpu": 2400.0},
+    ),
+    "ma_rlhf": Entry(
+        module="flows.reinforcement.ma_rlhf",
+        title="MA-RLHF: Reinforcement Learning from Human Feedback with Macro Actions",
+        arxiv="2410.02743",
+        minutes={"smoke": 1.0, "laptop": 25.0, "gpu": 2000.0},
+    ),
+    "par": Entry(
+        module="flows.reinforcement.par",
+        title="Reward Shaping to Mitigate Reward Hacking in RLHF",
+        arxiv="2502.18770",
+        minutes={"smoke": 1.0, "laptop": 22.0, "gpu": 6000.0},
+    ),
+    "rm_ensembles": Entry(
+        module="flows.reward.rm_ensembles",
+        title="Reward Model Ensembles Help Mitigate Overoptimization",
+        arxiv="2310.02743",
+        minutes={"smoke": 1.0, "laptop": 18.0, "gpu": 2400.0},
+    ),
+    "pf_ppo": Entry(
+        module="flows.reinforcement.pf_ppo",
+        title="Policy Filtration for RLHF to Mitigate Noise in Reward Models",
+        arxiv="2409.06957",
+        minutes={"smoke": 1.0, "laptop": 16.0, "gpu": 2400.0},
+    ),
 }
 
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel
 from flows.explaining import field_at
 from tasks.engine.schema import UserError
 
+KIND = "kind"
+"""The field that says which of several models a mapping is."""
 LOOKS_LOCAL = re.compile(r"^[.~/]|[*?]|\.(jsonl?|gz|parquet|arrow)$")
 
 
@@ -23,13 +25,15 @@ class Draft:
     origins: dict[str, str] = field(default_factory=dict)
 
     def merge(self, overrides: Mapping[str, Any], origin: str) -> None:
-        """Lay ``overrides`` over the values, mapping by mapping."""
+        """Lay ``overrides`` over the values, mapping by mapping; another ``kind`` leaves nothing of the old one."""
         for path, value in _leaves(overrides):
             *parents, name = path
             place = self.values
             for parent in parents:
                 inner = place.get(parent)
                 place[parent] = place = dict(inner) if isinstance(inner, Mapping) else {}
+            if name == KIND and place.get(KIND, value) != value:
+                place.clear()
             place[name] = value
             self.origins[".".join(path)] = origin
 
@@ -72,7 +76,7 @@ def parse_override(text: str, model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _leaves(values: Mapping[str, Any], prefix: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    for name, value in values.items():
+    for name, value in sorted(values.items(), key=lambda item: item[0] != KIND):
         if isinstance(value, Mapping):
             yield from _leaves(value, (*prefix, str(name)))
         else:

@@ -156,15 +156,22 @@ def logged(suite: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
     return {f"eval/{suite}/{metric}": value for metric, value in (whole | parts).items()}
 
 
+def artifact_key(kind: str, paper: str) -> str:
+    """The key of one of a paper's artifacts; Prefect allows letters, digits and dashes."""
+    return f"{kind}-{paper}".replace("_", "-")
+
+
 def show_in_prefect(report: Report) -> None:
     """Leaderboard and verdicts as versioned artifacts, and the link to MLflow."""
-    create_table_artifact(report.leaderboard, key=f"leaderboard-{report.paper}", description="One row an arm")
-    create_table_artifact(report.verdicts, key=f"verdicts-{report.paper}", description="One row a claim")
+    create_table_artifact(
+        report.leaderboard, key=artifact_key("leaderboard", report.paper), description="One row an arm"
+    )
+    create_table_artifact(report.verdicts, key=artifact_key("verdicts", report.paper), description="One row a claim")
     lines = [f"- **{row['outcome']}**: {row['statement']} ({row['reason']})" for row in report.verdicts]
     failed = [f"- {arm}: {why}" for arm, why in report.failures.items()]
     create_markdown_artifact(
         "\n".join(["## Verdicts", *lines, *(["## Failed arms", *failed] if failed else [])]),
-        key=f"summary-{report.paper}",
+        key=artifact_key("summary", report.paper),
     )
     if report.mlflow_uri.startswith("http"):
         link = f"{report.mlflow_uri}/#/experiments/{report.experiment_id}/runs/{report.mlflow_run_id}"

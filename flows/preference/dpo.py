@@ -1,30 +1,38 @@
 """DPO (arXiv 2305.18290): configuration and flow."""
 
-from typing import Any, Literal
+from typing import Literal, Self
 
 from prefect import flow
 from prefect.futures import PrefectFuture
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flows.matched import benchmark
 from flows.paper import Paper
 from flows.preference.dpo_claims import ARMS, GOLD, PAIRS, claims_on_pairs, claims_with_gold
+from flows.preference.dpo_ppo import (
+    READS_REWARD,
+    PPOComparison,
+    as_reinforcement,
+    decode_best_of_n,
+    decode_by_implicit_reward,
+    frontiers_of,
+    measure_ppo,
+    train_ppo,
+)
 from flows.preference.matched import Matched, PreferenceConfig, share_inputs
+from flows.reinforcement.matched import fit_members
 from flows.report import Report, publish
-from tasks.engine.refs import Checkpoint, CheckpointSeries
+from flows.temperatures import measure_curve
+from tasks.engine.refs import CheckpointSeries
 from tasks.engine.session import arm, paper_run
 from tasks.evaluation.claims import Claim
 from tasks.evaluation.collecting import Pending, collect
 from tasks.evaluation.stages import (
-    choose_by_implicit_reward,
     measure_checkpoint,
     measure_demonstrations,
     measure_pairs,
-    measure_samples,
     measure_series,
-    measure_temperatures,
 )
-from tasks.models.stages import sample_responses
 from tasks.policy.objectives.conservative_dpo import ConservativeDPO
 from tasks.policy.objectives.dpo import DPO
 from tasks.policy.objectives.ipo import IPO
@@ -34,17 +42,19 @@ from tasks.policy.optimisation import SupervisedTraining
 from tasks.policy.stages import finetune_preferred, optimise_preferences
 
 PAPER_METHODS = ("dpo", "preferred_ft")
-"""The paper's own trained arms: those that its win-rate curve over temperatures shows."""
+"""The paper's own arms trained on pairs: those that, with PPO, its win-rate curve over temperatures shows."""
 Trained = dict[str, PrefectFuture[CheckpointSeries]]
 
 
 class DPOConfig(PreferenceConfig):
     """Everything that a run of the DPO comparison depends on."""
 
-    arms: list[Literal["sft", "preferred_ft", "best_of_n", "dpo", "cdpo", "ipo", "slic"]] = Field(
-        ["sft", "preferred_ft", "best_of_n", "dpo", "cdpo", "ipo"],
+    arms: list[
+        Literal["sft", "preferred_ft", "best_of_n", "best_of_n_implicit", "dpo", "ppo", "ppo_gt", "cdpo", "ipo", "slic"]
+    ] = Field(
+        ["sft", "preferred_ft", "best_of_n", "dpo", "ppo", "ppo_gt", "cdpo", "ipo"],
         min_length=1,
-        description="Arms to compare",
+        description="Arms to compare; ppo_gt needs the tiny world",
     )
     preferred_ft: SupervisedTraining = Field(
         SupervisedTraining(learning_rate=3e-4, batch_size=32, snapshots=4),
@@ -59,6 +69,15 @@ class DPOConfig(PreferenceConfig):
         max_length=20,
         description="Further betas of DPO for the frontier (paper: 0.05, 0.1, 1, 5)",
     )
+    ppo: PPOComparison = Field(PPOComparison(), description="PPO on a reward model fitted on the same pairs")
+
+    @model_validator(mode="after")
+    def _the_true_reward_is_known(self) -> Self:
+        if "ppo_gt" in self.arms and self.data.path:
+            raise ValueError(
+                "arms: ppo_gt maximises the true reward, which the tiny world alone has; leave it out with data.path"
+            )
+        return self
 
 
 @flow(name="dpo", flow_run_name="dpo-{config.scale}")
@@ -80,7 +99,22 @@ def compare_arms(config: DPOConfig, shared: Matched) -> list[Pending]:
     return [
         *measure_baselines(config, shared),
         *(score for name in trained for score in measure_trained(config, shared, name, trained[name])),
-        *(decode_best_of_n(config, shared, trained) if "best_of_n" in config.arms else []),
+        *compare_with_reward(config, shared),
+        *(choose_implicitly(config, shared, trained) if "best_of_n_implicit" in config.arms else []),
+    ]
+
+
+def compare_with_reward(config: DPOConfig, shared: Matched) -> list[Pending]:
+    """The arms that need a reward model: it is fitted once, on the pairs that DPO is trained on."""
+    if READS_REWARD.isdisjoint(config.arms):
+        return []
+    settings = as_reinforcement(config, config.ppo)
+    fitted = fit_members(settings, shared)
+    trained = train_ppo(settings, config.ppo, shared, config.arms, fitted)
+    return [
+        *measure_ppo(settings, shared, trained, fitted),
+        *(measure_curve(config, shared, "ppo", trained["ppo"], GOLD) if "ppo" in trained else []),
+        *(decode_best_of_n(config, shared, fitted) if "best_of_n" in config.arms else []),
     ]
 
 
@@ -123,28 +157,14 @@ def measure_baselines(config: DPOConfig, shared: Matched) -> list[Pending]:
         at_one = measure_checkpoint.submit(
             shared.sft, shared.sft, shared.evaluation, settings.decoding, config.model, seed
         )
-        curve = measure_curve(config, shared, "sft", shared.sft)
     with arm("demonstrations", seed):
         demonstrated = measure_demonstrations.submit(shared.evaluation)
     return [
         Pending("sft", seed, GOLD, at_one, shared.sft),
-        *curve,
+        *measure_curve(config, shared, "sft", shared.sft, GOLD),
         *benchmark(config, shared, "sft", shared.sft),
         Pending("demonstrations", seed, GOLD, demonstrated),
     ]
-
-
-def measure_curve(
-    config: DPOConfig, shared: Matched, name: str, policy: PrefectFuture[Checkpoint] | PrefectFuture[CheckpointSeries]
-) -> list[Pending]:
-    """An arm's policy at the further temperatures, if there are any."""
-    settings = config.evaluation
-    if not settings.temperatures:
-        return []
-    curve = measure_temperatures.submit(
-        policy, shared.sft, shared.evaluation, settings.decoding, settings.temperatures, config.model, shared.seed
-    )
-    return [Pending(name, shared.seed, GOLD, curve)]
 
 
 def measure_trained(
@@ -158,7 +178,7 @@ def measure_trained(
         if name in ARMS:
             pending += benchmark(config, shared, name, series)
         if name in PAPER_METHODS:
-            pending += measure_curve(config, shared, name, series)
+            pending += measure_curve(config, shared, name, series, GOLD)
         if name in ARMS:
             pairs = measure_pairs.submit(
                 series, shared.held_out, shared.held_out_reference, config.policy.beta, config.model
@@ -167,10 +187,10 @@ def measure_trained(
     return pending
 
 
-def decode_best_of_n(config: DPOConfig, shared: Matched, trained: Trained) -> list[Pending]:
-    """Sample n responses from SFT and keep the one that DPO's implicit reward prefers; nothing is trained for it."""
-    with arm("best_of_n", shared.seed):
-        reward: Any = trained.get("dpo") or optimise_preferences.submit(
+def choose_implicitly(config: DPOConfig, shared: Matched, trained: Trained) -> list[Pending]:
+    """Best-of-n without a reward model: by what DPO has learned, which is trained for it where it is no arm."""
+    with arm("best_of_n_implicit", shared.seed):
+        policy = trained.get("dpo") or optimise_preferences.submit(
             shared.sft,
             shared.pairs,
             shared.reference,
@@ -179,19 +199,20 @@ def decode_best_of_n(config: DPOConfig, shared: Matched, trained: Trained) -> li
             config.model,
             shared.seed,
         )
-        samples = sample_responses.submit(
-            shared.sft, shared.evaluation, config.evaluation.decoding, config.evaluation.best_of, config.model,
-            shared.seed,
-        )  # fmt: skip
-        chosen = choose_by_implicit_reward.submit(samples, reward, config.model)
-        return [Pending("best_of_n", shared.seed, GOLD, measure_samples.submit(chosen))]
+    return decode_by_implicit_reward(config, shared, policy)
 
 
 def claims_of(config: DPOConfig) -> tuple[Claim, ...]:
     """The claims that this configuration can settle: those on gold reward need the tiny world."""
     if config.data.path:
         return claims_on_pairs()
-    return claims_with_gold(config.training.snapshots, config.sweep_betas, config.policy.beta)
+    return claims_with_gold(
+        config.training.snapshots,
+        config.sweep_betas,
+        config.policy.beta,
+        frontiers_of(config.ppo),
+        greedy=0.0 in config.evaluation.temperatures,
+    )
 
 
 PAPER = Paper(

@@ -1,9 +1,9 @@
 """What the DPO paper claims, as statements that scores can support or refute."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tasks.evaluation.claims import Claim
-from tasks.evaluation.evidence import Difference, FrontierGap, Level, Trend
+from tasks.evaluation.evidence import Difference, FrontierGap, InteractionDifference, Level, Trend
 
 GOLD, PAIRS = "gold", "held_out_pairs"
 KL = "token_kl"
@@ -12,21 +12,37 @@ KL = "token_kl"
 ARMS = {
     "sft": "Supervised fine-tuning on demonstrations; where every arm starts, and the reference policy",
     "preferred_ft": "Supervised fine-tuning on the chosen responses of the pairs",
-    "best_of_n": "SFT decoded n times, the response kept that the DPO policy's implicit reward prefers",
+    "best_of_n": "SFT decoded n times, the response kept that a reward model fitted on the pairs prefers",
+    "best_of_n_implicit": "The same samples, the response kept that the DPO policy's implicit reward prefers",
     "dpo": "DPO",
+    "ppo": "PPO on a reward model fitted on the pairs, with the KL steered to a target",
+    "ppo_gt": "PPO on the tiny world's true reward",
     "cdpo": "Conservative DPO: labels smoothed as if a share of them were flipped",
     "ipo": "IPO on summed log-probabilities",
     "slic": "SLiC-HF's hinge on the DPO statistic",
 }
 
 
-def claims_with_gold(snapshots: int, betas: Sequence[float], beta: float) -> tuple[Claim, ...]:
-    """Claims where the true reward is known. ``betas`` are the sweep's, ``beta`` the paper arm's own."""
+def claims_with_gold(
+    snapshots: int, betas: Sequence[float], beta: float, rivals: Mapping[str, tuple[str, ...]], greedy: bool
+) -> tuple[Claim, ...]:
+    """Claims where the true reward is known.
+
+    ``betas`` are the sweep's, ``beta`` the paper arm's own; ``rivals`` are the points of the frontiers of ``ppo`` and
+    ``ppo_gt``; ``greedy``: the arms are decoded at temperature 0 too.
+    """
     shares = [f"{round(100 * part / snapshots)}%" for part in range(1, snapshots)]
     sweep = {beta: "dpo", **{other: f"dpo-beta-{other:g}" for other in betas}}
     ordered = tuple(sweep[key] for key in sorted(sweep))
-    trends = (*claims_on_betas(ordered), *claims_on_budget(shares))
-    return (*claims_on_reward(), *claims_on_frontier(ordered, shares), *trends, *claims_on_pairs())
+    return (
+        *claims_on_reward(),
+        *claims_on_frontier(ordered, shares),
+        *claims_on_ppo(frontier_of(ordered, shares), rivals),
+        *(claims_on_temperatures() if greedy else ()),
+        *claims_on_betas(ordered),
+        *claims_on_budget(shares),
+        *claims_on_pairs(),
+    )
 
 
 def claims_on_reward() -> tuple[Claim, ...]:
@@ -69,7 +85,6 @@ def claims_on_reward() -> tuple[Claim, ...]:
 
 def claims_on_frontier(ordered: Sequence[str], shares: Sequence[str]) -> tuple[Claim, ...]:
     """Reward at equal KL; ``ordered`` are DPO's arms by rising beta, ``shares`` their checkpoints before the last."""
-    frontier = tuple(f"{name}{suffix}" for name in ordered for suffix in ["", *(f"@{share}" for share in shares)])
     preferred = ("preferred_ft", *(f"preferred_ft@{share}" for share in shares))
     return (
         Claim(
@@ -77,7 +92,55 @@ def claims_on_frontier(ordered: Sequence[str], shares: Sequence[str]) -> tuple[C
             statement="At equal KL to SFT, DPO's reward is above Preferred-FT's",
             source="Figure 2 left (reward-KL frontier)",
             paper_value="DPO's frontier strictly dominates every other method's",
-            evidence=FrontierGap(arms=("sft", *frontier), baselines=("sft", *preferred), suite=GOLD, kl=KL),
+            evidence=FrontierGap(arms=frontier_of(ordered, shares), baselines=("sft", *preferred), suite=GOLD, kl=KL),
+        ),
+    )
+
+
+def frontier_of(ordered: Sequence[str], shares: Sequence[str]) -> tuple[str, ...]:
+    """The points of DPO's frontier: the common start, and every checkpoint at every beta."""
+    return ("sft", *(f"{name}{suffix}" for name in ordered for suffix in ["", *(f"@{share}" for share in shares)]))
+
+
+def claims_on_ppo(frontier: tuple[str, ...], rivals: Mapping[str, tuple[str, ...]]) -> tuple[Claim, ...]:
+    """Reward at equal KL against PPO on the fitted reward and on the true one."""
+    return (
+        Claim(
+            key="frontier_above_ppo",
+            statement="At equal KL to SFT, DPO's reward is above that of PPO on a fitted reward",
+            source="Section 6.1, figure 2 left (reward-KL frontier)",
+            paper_value="DPO's frontier strictly dominates PPO's",
+            evidence=FrontierGap(arms=frontier, baselines=rivals["ppo"], suite=GOLD, kl=KL),
+        ),
+        Claim(
+            key="frontier_above_ppo_gt",
+            statement="At equal KL to SFT, DPO's reward is above that of PPO on the true reward",
+            source="Section 6.1, figure 2 left (reward-KL frontier)",
+            paper_value="DPO's frontier is above PPO's even where PPO has the true reward (PPO-GT)",
+            evidence=FrontierGap(arms=frontier, baselines=rivals["ppo_gt"], suite=GOLD, kl=KL),
+        ),
+    )
+
+
+def claims_on_temperatures() -> tuple[Claim, ...]:
+    """DPO against PPO, decoded greedily and sampled."""
+    wins = "win_rate_vs_demonstrations"
+    return (
+        Claim(
+            key="beats_ppo_greedily",
+            statement="Decoded greedily, DPO wins more often against the demonstrators' answers than PPO",
+            source="Section 6.2, figure 2 right (TL;DR)",
+            paper_value="about 61 % against PPO's 57 %, both at temperature 0",
+            evidence=Difference(metric=wins, arm="dpo@T0", baseline="ppo@T0", suite=GOLD),
+        ),
+        Claim(
+            key="robust_to_temperature",
+            statement="DPO loses less win rate than PPO when responses are sampled and not decoded greedily",
+            source="Section 6.2, figure 2 right (TL;DR)",
+            paper_value="PPO falls to the base model's level at high temperatures, DPO far less",
+            evidence=InteractionDifference(
+                metric=wins, arm="dpo", baseline="dpo@T0", other_arm="ppo", other_baseline="ppo@T0", suite=GOLD
+            ),
         ),
     )
 

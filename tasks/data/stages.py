@@ -60,3 +60,19 @@ def prepare_preferences(source: DataSource, content: str, base: Checkpoint, eval
     from tasks.data import preferences
 
     return preferences.prepare_preferences(source, base, evaluation_prompts)
+
+
+@stage()
+def samples_as_demonstrations(samples: Samples) -> DatasetRef:
+    """Sampled responses as demonstrations, for supervised fine-tuning on a policy's own answers."""
+    from tasks.data import chosen_samples
+
+    return chosen_samples.samples_as_demonstrations(samples)
+
+
+@stage()
+def take_portion(dataset: DatasetRef, first: int, count: int) -> DatasetRef:
+    """Some rows of a data set of prompts or demonstrations, beginning again after the last."""
+    from tasks.data import portions
+
+    return portions.take_portion(dataset, first, count)

@@ -18,7 +18,7 @@ from tasks.evaluation.subjects.outputs import OutputsFile
 from tasks.evaluation.suites.suite import Suite
 from tasks.models.config import ModelConfig
 from tasks.models.decoding import Decoding
-from tasks.reward.sources import RewardSource
+from tasks.reward.sources import CodeTestsReward, RewardSource
 
 
 @stage()
@@ -185,3 +185,18 @@ def run_answers(suite: Suite, content: str, answers: Answers, judge: JudgeSettin
     from tasks.evaluation import scoring
 
     return scoring.score_answers(suite, answers, judge, [])
+
+
+@stage(cores=ALL_CORES)
+def measure_passing(
+    policy: Checkpoint | CheckpointSeries,
+    prompts: DatasetRef,
+    decoding: Decoding,
+    source: CodeTestsReward,
+    model: ModelConfig,
+    seed: int,
+) -> Scores:
+    """Share of prompts whose program passes its tests in the sandbox, greedy and at temperature 1."""
+    from tasks.evaluation import passing
+
+    return passing.measure_passing(policy, prompts, decoding, source, model, seed)

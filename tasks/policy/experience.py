@@ -45,8 +45,11 @@ class Experience:
         return self.mask & ~self.forced
 
     def select(self, rows: Tensor) -> "Experience":
-        """Some rows, in the order given."""
-        return Experience(**{field.name: getattr(self, field.name)[rows] for field in fields(self)})
+        """Some rows, in the order given; as wide as the longest response among them."""
+        time = int(self.mask[rows].sum(-1).max())
+        taken = {field.name: getattr(self, field.name)[rows] for field in fields(self)}
+        kept = {"prompt_ids", "groups", "scores"}
+        return Experience(**{name: value if name in kept else value[:, :time] for name, value in taken.items()})
 
     def encoded(self) -> list[EncodedGroup]:
         """Token ids, neighbours with the same prompt in one group: scored in the rows' order."""
@@ -101,7 +104,7 @@ def minibatches(experience: Experience, count: int, generator: torch.Generator) 
     """Split into ``count`` parts by prompt at random, none empty; rows of a prompt stay together."""
     if count == 1:
         return [experience]
-    numbers = torch.unique_consecutive(experience.groups)
+    numbers = experience.groups.unique()
     order = numbers[torch.randperm(len(numbers), generator=generator).to(numbers.device)]
     parts = [torch.isin(experience.groups, part) for part in order.tensor_split(min(count, len(numbers)))]
     return [experience.select(part.nonzero().squeeze(-1)) for part in parts]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from tasks.data.rows import PromptRow
 from tasks.data.tiny_world import FAMILIES, score
 from tasks.engine.schema import UserError
 from tasks.models.parts import Scorable, causal_lm
@@ -106,10 +107,7 @@ def shape(
     method: PolicyGradient,
     statistics: dict[str, float],
 ) -> tuple[Tensor, dict[str, float]]:
-    """From rewards [rows] to the scores of RL, [rows] float32, and the running statistics after them.
-
-    Raises UserError if shaping compares with reference responses and a prompt has none.
-    """
+    """From rewards [rows] to the scores of RL, [rows] float32, and the running statistics after them."""
     lengths = torch.tensor([len(one.ids) for one in rollouts], device=rewards.device)
     compared = anchors_of(rollouts, anchors, rewards.device) if method.shaping.anchors_needed else None
     return method.shaping.shape(adjust(rewards, finished, lengths, method), compared, statistics)
@@ -117,22 +115,24 @@ def shape(
 
 def adjust(rewards: Tensor, finished: Tensor, lengths: Tensor, method: PolicyGradient) -> Tensor:
     """What is done to a reward before it is shaped, a reference response's too; all of one shape."""
-    if method.missing_eos:
-        rewards = method.missing_eos.apply(rewards, finished)
-    if method.length_penalty:
-        rewards = method.length_penalty.apply(rewards, lengths)
-    return method.score_clip.apply(rewards)
+    rewards = method.missing_eos.apply(rewards, finished)
+    return method.score_clip.apply(method.length_penalty.apply(rewards, lengths))
 
 
 def anchors_of(rollouts: Sequence[Rollout], anchors: Anchors, device: torch.device) -> Tensor:
     """[rows, references] float32: rewards of the reference responses to each rollout's prompt."""
-    missing = [one.row["prompt_id"] for one in rollouts if one.row["prompt_id"] not in anchors]
-    if missing:
-        raise UserError(
-            f"shaping compares with reference responses and prompt {missing[0]} has none; sample and score them for "
-            "every prompt of the loop first"
-        )
     return torch.tensor([list(anchors[one.row["prompt_id"]]) for one in rollouts], device=device)
+
+
+def require_anchors(rows: Sequence[PromptRow], anchors: Anchors, needed: int) -> None:
+    """Raise UserError unless every prompt has at least ``needed`` reference responses, and all equally many."""
+    counts = {row["prompt_id"]: len(anchors.get(row["prompt_id"], ())) for row in rows} if needed else {}
+    for prompt_id, present in counts.items():
+        if present < max(needed, *counts.values()):
+            raise UserError(
+                f"shaping compares with {needed} reference responses a prompt and prompt {prompt_id} has {present} of "
+                f"{max(counts.values())}; sample and score equally many for every prompt of the loop first"
+            )
 
 
 def estimate(experience: Experience, method: PolicyGradient, state: LoopState) -> tuple[Experience, dict[str, float]]:

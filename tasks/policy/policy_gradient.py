@@ -13,7 +13,7 @@ from tasks.policy.steps.clipped_value import ClippedValue
 from tasks.policy.steps.filters import Filter, KeepAll
 from tasks.policy.steps.kl_control import FixedKL, KLControl
 from tasks.policy.steps.macro_actions import MacroPooling
-from tasks.policy.steps.score_adjustments import LengthPenalty, MissingEos, ScoreClip
+from tasks.policy.steps.score_adjustments import LengthPenalty, OwnScore, ScoreClip, Unfinished
 from tasks.policy.steps.shaping import Shaping, Vanilla
 from tasks.policy.steps.starts import FromPrompt, StartStates
 from tasks.policy.steps.termination_rules import MacroActions, TokenActions
@@ -41,8 +41,10 @@ class PolicyGradient(Frozen):
 
     start: StartStates = Field(FromPrompt(), description="Where rollouts begin")
     per_prompt: int = Field(1, ge=1, le=1024, description="Responses sampled a prompt")
-    missing_eos: MissingEos | None = Field(None, description="A fixed score for responses that did not end (DR-PO)")
-    length_penalty: LengthPenalty | None = Field(None, description="A penalty on length before shaping (PAR's code)")
+    missing_eos: Unfinished = Field(OwnScore(), description="Score of a response that did not end (DR-PO: fixed)")
+    length_penalty: LengthPenalty = Field(
+        LengthPenalty(coefficient=0.0), description="A penalty on length before shaping (PAR's code)"
+    )
     score_clip: ScoreClip = Field(ScoreClip(), description="Scores are held within a range before shaping")
     shaping: Shaping = Field(Vanilla(), description="From the reward function's score to the reward of RL")
     filter: Filter = Field(KeepAll(), description="Which rollouts are learned from")

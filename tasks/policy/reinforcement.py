@@ -27,7 +27,7 @@ from tasks.models.parts import Scorable, causal_lm, disable_dropout
 from tasks.models.sampling import InProcessSampler
 from tasks.policy.actor_critic import ActorCritic, new_value_head, open_critic
 from tasks.policy.experience import Experience, from_state
-from tasks.policy.iteration import Anchors, Judges, LoopState, adjust, gather
+from tasks.policy.iteration import Anchors, Judges, LoopState, adjust, gather, require_anchors
 from tasks.policy.loop import rate, snapshots_at
 from tasks.policy.policy_gradient import PolicyGradient, ReinforcementTraining
 from tasks.policy.rollouts import Collector
@@ -80,8 +80,9 @@ def optimise_policy(
     critic, head = critic_for(policy, start, fitted, method, model, seed)
     actor_critic = ActorCritic(
         policy, critic, head, training.decoding.temperature, method.policy_loss.entropy_coefficient > 0.0
-    )
+    ).train()
     judges = Judges(open_reward_function(source, fitted, model), read_anchors(anchors, method))
+    require_anchors(rows, judges.anchors, method.shaping.anchors_needed)
     batch_rows = training.decoding.batch_rows
     collector = Collector(
         InProcessSampler(policy, tokenizer, batch_rows), InProcessSampler(frozen, tokenizer, batch_rows), tokenizer,
@@ -168,8 +169,10 @@ def exchange(
 def plan_prompts(prompts: int, method: PolicyGradient, training: ReinforcementTraining, seed: int) -> list[list[int]]:
     """Prompt rows of every iteration: each epoch shuffles all prompts, and what would not fill a batch is left out.
 
-    Raises UserError if the rollouts of an iteration are not whole groups, or there are too few prompts.
+    Raises UserError if the rollouts of an iteration are not whole groups, there are too few prompts, or the KL
+    controller's horizon is too short for so many rollouts.
     """
+    method.kl.next_coefficient(method.kl.coefficient, 0.0, training.rollouts)
     if method.advantage.reads_groups and method.per_prompt < 2:
         raise UserError(
             f"advantage {method.advantage.kind} compares responses to one prompt; give per_prompt 2 or more"

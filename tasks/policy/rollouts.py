@@ -75,10 +75,13 @@ class Collector:
             references = [encode_response(self.tokenizer, reference_response(row)) for row in rows]
         else:
             references = self._rolled_in(prompts, names, iteration)
-        rng = np.random.default_rng([self.seed, iteration, 1])
-        lengths = self.start.prefix_lengths([len(tokens) for tokens in references], rng)
+        seeds = row_seeds(self.seed, [f"{iteration}/{name}/reset" for name in names])
         room = self.decoding.max_new_tokens - 1
-        return [tokens[: min(length, room)] for tokens, length in zip(references, lengths, strict=True)]
+        prefixes = []
+        for tokens, seed in zip(references, seeds, strict=True):
+            (length,) = self.start.prefix_lengths([len(tokens)], np.random.default_rng(seed))
+            prefixes.append(tokens[: min(length, room)])
+        return prefixes
 
     def _rolled_in(self, prompts: Sequence[list[int]], names: Sequence[str], iteration: int) -> list[list[int]]:
         """Responses of the reference policy (PPO++), drawn under seeds of their own."""

@@ -30,7 +30,7 @@ class AnchorRow(PromptRow, total=False):
 
 
 class PairwiseRewards:
-    """A ``RewardFunction``; columns are ``reward``, ``win_probability`` and each order's: ``as_first``, ``as_second``."""
+    """A ``RewardFunction``: ``reward``, ``win_probability`` and each order's, ``as_first``, ``as_second``."""
 
     def __init__(self, source: PairwiseReward, fitted: Sequence[RewardRef], model: ModelConfig) -> None:
         """Raises UserError unless ``fitted`` is one pairwise judge and every anchor row has an answer."""

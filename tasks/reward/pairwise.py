@@ -113,7 +113,7 @@ def start_from_words(
     Raises UserError if one of them is no single token.
     """
     first, second = (single_token(tokenizer, word) for word in (objective.first_word, objective.second_word))
-    rows = output_head(policy).weight.detach().float()
+    rows = output_head(policy).get_parameter("weight").detach().float()
     with torch.no_grad():
         network.head.weight.copy_((rows[first] - rows[second])[None])
 

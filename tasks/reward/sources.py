@@ -94,7 +94,7 @@ class RewardAndCost(Frozen):
 
 
 class PairwiseReward(Frozen):
-    """The probability of beating a fixed answer to the same prompt, as a pairwise judge sees it (Pairwise-RL, 2025)."""
+    """The probability of beating a fixed answer to the same prompt, by a pairwise judge (Pairwise-RL, 2504.04950)."""
 
     kind: Literal["pairwise"] = "pairwise"
     anchors: DatasetRef = Field(description="Answers to beat: rows with response, or pairs whose chosen one counts")

@@ -1,5 +1,7 @@
 """Reward fitting and scoring as Prefect tasks."""
 
+from typing import Literal
+
 from tasks.engine.refs import Checkpoint, DatasetRef, RewardRef, Rewards, Samples
 from tasks.engine.stage import stage
 from tasks.models.config import ModelConfig
@@ -73,3 +75,27 @@ def label_costs(samples: Samples, temperature: float, noise: float, seed: int) -
     from tasks.reward import cost_pairs
 
     return cost_pairs.label_costs(samples, temperature, noise, seed)
+
+
+@stage()
+def choose_pairs(samples: Samples, choice: Literal["max_edit_distance", "first_two"]) -> Samples:
+    """Two of every prompt's samples: ``max_edit_distance`` or ``first_two``."""
+    from tasks.reward import pair_choice
+
+    return pair_choice.choose_pairs(samples, choice)
+
+
+@stage()
+def label_by_reward(samples: Samples, source: RewardSource, fitted: list[RewardRef], model: ModelConfig) -> DatasetRef:
+    """Pairs of the best and the worst of every prompt's samples by a reward function."""
+    from tasks.reward import preference_labels
+
+    return preference_labels.label_by_reward(samples, source, fitted, model)
+
+
+@stage()
+def take_as_truth(rewards: Rewards, truth: Rewards) -> Rewards:
+    """Rewards of samples beside those of another reward function as the true ones."""
+    from tasks.reward import true_rewards
+
+    return true_rewards.take_as_truth(rewards, truth)

@@ -8,6 +8,8 @@ import torch
 from mlflow import MlflowClient
 
 from flows.preference.dpo import PAPER, DPOConfig, claims_of, dpo, objectives_of
+from flows.preference.dpo_claims import ARMS
+from flows.preference.dpo_ppo import PPOComparison, frontiers_of
 from flows.scales import load_config
 from tasks.data.tiny_world.tokenizer import build_tokenizer
 from tasks.engine.home import tracking_uri
@@ -37,9 +39,10 @@ def runs_by_level() -> dict[str, list]:
 
 
 def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
-    report = dpo(smoke())
-    arms = {row["arm"] for row in report.leaderboard}
-    assert arms == {"sft", "preferred_ft", "best_of_n", "dpo", "cdpo", "ipo", "dpo-beta-1", "demonstrations"}
+    report = dpo(smoke("ppo.sweep_targets=[3]", arms=list(ARMS)))
+    assert {row["arm"] for row in report.leaderboard} == {
+        *ARMS, "dpo-beta-1", "ppo-kl-3", "ppo_gt-kl-3", "demonstrations"
+    }  # fmt: skip
     assert [row["claim"] for row in report.verdicts] == [claim.key for claim in PAPER.claims]
     assert all(row["n_prompts"] > 0 for row in report.verdicts), "a claim names an arm that is never scored"
     assert report.failures == {}
@@ -53,6 +56,8 @@ def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     by_arm = {run.data.tags["arm"]: run for run in levels["arm"]}
     assert by_arm["dpo"].data.tags["mlflow.parentRunId"] == root.info.run_id
     assert "eval/gold/gold_reward" in by_arm["dpo"].data.metrics
+    assert {"eval/gold/gold_reward", "eval/gold/proxy_reward"} <= by_arm["ppo_gt"].data.metrics.keys()
+    assert (by_arm["ppo"].data.tags["mode"], by_arm["dpo"].data.tags["mode"]) == ("online", "offline")
     trained = next(run for run in levels["stage"] if run.info.run_name == "optimise_preferences")
     assert trained.inputs.dataset_inputs[0].dataset.name == "tldr-pairs"
     client = MlflowClient(tracking_uri())
@@ -125,8 +130,9 @@ def test_real_pairs_train_a_model_of_their_own_and_test_the_implicit_reward(tmp_
             prompt = f"\n\nHuman: what is {index} plus one?\n\nAssistant:"
             row = {"chosen": f"{prompt} It is {index + 1}.", "rejected": f"{prompt} I do not know."}
             stream.write(json.dumps(row) + "\n")
-    report = dpo(smoke("evaluation.temperatures=[]", data=str(path), arms=["sft", "dpo"]))
+    report = dpo(smoke("evaluation.temperatures=[]", data=str(path), arms=["sft", "dpo", "ppo"]))
     assert report.failures == {}
+    assert "proxy_reward" in next(row for row in report.leaderboard if row["arm"] == "ppo")
     accuracy = next(row for row in report.verdicts if row["claim"] == "implicit_reward_generalises")
     assert accuracy["n_prompts"] > 5
     assert 0.0 <= accuracy["effect"] <= 1.0
@@ -137,9 +143,27 @@ def test_the_sweep_goes_with_the_papers_own_arm():
     assert set(objectives_of(DPOConfig(arms=["ipo"]))) == {"ipo"}
 
 
+def test_ppo_on_the_true_reward_is_refused_where_there_is_none():
+    with pytest.raises(UserError, match=r"ppo_gt maximises the true reward, which the tiny world alone has"):
+        smoke(data="org/name", arms=["ppo_gt"])
+    assert "ppo_gt" not in smoke(data="org/name").arms
+    assert "ppo" in smoke(data="org/name").arms
+
+
+def test_the_frontier_of_ppo_is_its_checkpoints_at_every_target_kl():
+    swept = PPOComparison(sweep_targets=[6.0, 12.0])
+    assert {name: swept.method(target).kl.target for name, target in swept.targets("ppo").items()} == {
+        "ppo": 6.0,
+        "ppo-kl-12": 12.0,
+    }
+    points = frontiers_of(swept)["ppo_gt"]
+    assert points[:2] == ("ppo_gt@0%", "ppo_gt@25%")
+    assert {"ppo_gt", "ppo_gt-kl-12"} <= set(points)
+
+
 def test_claims_have_distinct_keys_and_a_table():
     claims = claims_of(DPOConfig())
-    assert len({claim.key for claim in claims}) == len(claims) == 10
+    assert len({claim.key for claim in claims}) == len(claims) == 14
     assert verdict_table([], []).empty
 
 
@@ -148,3 +172,6 @@ def test_a_sweep_of_one_and_a_single_checkpoint_claim_no_trend():
     keys = {claim.key for claim in claims_of(DPOConfig(sweep_betas=[], training=training))}
     assert "beats_sft" in keys
     assert not keys & {"beta_sets_kl", "more_pairs_more_reward"}
+    sampled = {claim.key for claim in claims_of(DPOConfig(evaluation={"temperatures": []}))}
+    assert "frontier_above_ppo" in sampled
+    assert not sampled & {"beats_ppo_greedily", "robust_to_temperature"}

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.catalog import PAPERS, open_paper
+from flows.drafting import Draft
 from flows.hyperparameters import hyperparameters, setting
 from flows.scales import WITH_DATA, load_config, section_of, sections
 from tasks.engine.schema import UserError
@@ -72,7 +73,7 @@ def test_real_data_brings_its_own_settings_and_an_absolute_path(
         ({"overrides": ["policy.beta"]}, ["--set policy.beta:", "path=value"]),
         ({"overrides": ["policy.beta=[1"]}, ["--set policy.beta=[1", "YAML"]),
         ({"overrides": ["policy.beta=1000", "ipo.tau=-1"]}, ["(and 1 more)"]),
-        ({"arms": ["ppo"]}, ["--arms ppo", "sft, preferred_ft"]),
+        ({"arms": ["grpo"]}, ["--arms grpo", "sft, preferred_ft"]),
         ({"data": "/nowhere/pairs.jsonl"}, ["--data /nowhere/pairs.jsonl", "no such file"]),
         ({"data": "missing.jsonl.gz"}, ["no such file"]),
     ],
@@ -98,3 +99,11 @@ def leaves(values: Any, prefix: str = "") -> list[tuple[str, Any]]:
         for name, value in values.items()
         for leaf in (leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [(f"{prefix}{name}", value)])
     ]
+
+
+def test_another_kind_leaves_nothing_of_the_old_one():
+    draft = Draft({"kl": {"kind": "adaptive", "coefficient": 0.1, "target": 6.0}, "beta": 1.0})
+    draft.merge({"kl": {"coefficient": 0.2, "kind": "fixed"}}, "file")
+    assert draft.values == {"kl": {"kind": "fixed", "coefficient": 0.2}, "beta": 1.0}
+    draft.merge({"kl": {"kind": "fixed"}}, "flag")
+    assert draft.values["kl"] == {"kind": "fixed", "coefficient": 0.2}

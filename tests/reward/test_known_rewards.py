@@ -9,6 +9,8 @@ from tasks.data.tables import read_rows_of
 from tasks.data.tiny_world import FAMILIES, demonstrations, prompt_row, prompt_text, sample_prompts
 from tasks.engine.schema import UserError
 from tasks.engine.tracking import stage_tracker
+from tasks.evaluation.sandbox.isolation import require_isolation
+from tasks.evaluation.sandbox.limits import Limits
 from tasks.models.config import ModelConfig
 from tasks.models.generation import SampleRow, store_samples
 from tasks.reward.cost_pairs import label_costs
@@ -59,6 +61,10 @@ def test_an_empty_range_is_refused():
 
 
 def test_programs_are_rewarded_by_running_them():
+    try:
+        require_isolation(Limits())
+    except UserError as error:
+        pytest.skip(str(error))
     rows = sample_prompts("code", "val", 6, seed=0)
     right = [Judged(row, FAMILIES["code"].solve(prompt_text(row)), True) for row in rows]
     sloppy = judged("code", 12)

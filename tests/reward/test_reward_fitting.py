@@ -2,10 +2,12 @@
 
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, GPT2Config, GPT2LMHeadModel
 
 from tasks.data.rows import PairRow, user_prompt
 from tasks.data.tables import read_rows_of, store_rows
+from tasks.data.tiny_world.tokenizer import build_tokenizer
+from tasks.engine.refs import Checkpoint
 from tasks.engine.schema import UserError
 from tasks.engine.spool import read_events
 from tasks.engine.store import Store
@@ -13,11 +15,18 @@ from tasks.engine.tracking import stage_tracker
 from tasks.evaluation.judges.reward_model import RewardModel
 from tasks.evaluation.judges.settings import JudgeSettings
 from tasks.evaluation.metrics import find_metric
+from tasks.models.batching import pad_right
 from tasks.models.config import ModelConfig
+from tasks.models.loading import save_model
 from tasks.models.opening import open_policy
-from tasks.reward.fitting import encode_pairs, fit_reward, reward_loss
+from tasks.reward.fitted import FittedRewards
+from tasks.reward.fitting import encode_pairs, fit_reward, held_out_facts, reward_loss
+from tasks.reward.judged import Judged
 from tasks.reward.model import new_network, score_groups
 from tasks.reward.objectives.bradley_terry import BradleyTerry
+from tasks.reward.objectives.odin import ODIN
+from tasks.reward.objectives.token_bradley_terry import TokenBradleyTerry
+from tasks.reward.sources import FittedReward
 from tasks.reward.storing import open_reward, read_card
 
 
@@ -112,7 +121,62 @@ def test_transformers_and_the_judge_read_the_same_rewards(fit, held_out, config,
 
     classifier = AutoModelForSequenceClassification.from_pretrained(Store().open(ref))
     ids = torch.tensor([groups[0].prompt + groups[0].responses[0]])
-    assert float(classifier(input_ids=ids).logits) == pytest.approx(ours[0], abs=1e-5)
+    with torch.no_grad():
+        assert classifier(input_ids=ids).logits.item() == pytest.approx(ours[0], abs=1e-5)
+
+
+def test_a_judge_does_not_take_a_mean_over_tokens_for_a_last_token(fit, budget):
+    ref = fit(training=budget.model_copy(update={"pooling": "mean"}))
+    judge = RewardModel(JudgeSettings(kind="reward_model", model=str(Store().open(ref))))
+    with pytest.raises(UserError, match="mean over tokens"):
+        judge.rewards([(user_prompt("list 2 colors ."), "red .")])
+
+
+def test_a_mean_over_tokens_learns_and_is_opened_as_it_was_fitted(fit, budget, held_out, config):
+    opened = open_reward(fit(training=budget.model_copy(update={"pooling": "mean"})), config)
+    assert opened.network.pooling == "mean"
+    facts = held_out_facts(opened.network, encode_pairs(opened.tokenizer, read_rows_of(held_out, PairRow)), True)
+    assert facts.accuracy == opened.card.accuracy > 0.9
+    assert facts.mean == pytest.approx(opened.card.mean, abs=1e-6)
+
+
+@pytest.mark.parametrize("objective", [ODIN(), TokenBradleyTerry()], ids=lambda one: one.kind)
+def test_other_objectives_learn_too(tmp_path, fit, held_out, config, objective):
+    ref = fit(objective=objective)
+    opened = open_reward(ref, config)
+    assert opened.card.heads == list(objective.heads)
+    assert opened.network.head.weight.shape[0] == len(objective.heads)
+    assert all(find_metric(name) for name in logged(tmp_path))
+    rows = read_rows_of(held_out, PairRow)
+    both = score_groups(opened.network, encode_pairs(opened.tokenizer, rows))
+    total = torch.stack(both).sum(-1)
+    assert (total[:, 0] > total[:, 1]).float().mean() > 0.7
+    judge = RewardModel(JudgeSettings(kind="reward_model", model=str(Store().open(ref))))
+    theirs = judge.rewards([(row["prompt"], row["rejected"]) for row in rows])
+    assert [float(scores[1, 0]) for scores in both] == pytest.approx(theirs, abs=1e-5)
+    for place, head in enumerate(opened.card.heads):
+        function = FittedRewards(FittedReward(head=head, standardise=False), [opened])
+        found = function.score([Judged(row, row["rejected"], True) for row in rows])["reward"]
+        assert found == pytest.approx([float(scores[1, place]) for scores in both], abs=1e-5)
+
+
+def test_a_gpt2_without_padding_token_is_read_alike_by_transformers(tmp_path, rlhf_home, fit, held_out, config):
+    tokenizer = build_tokenizer()
+    tokenizer.pad_token = tokenizer.eos_token
+    ids = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
+    shape = GPT2Config(vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=128, **ids)
+    model = GPT2LMHeadModel(shape)
+    start = Store().write(Checkpoint, lambda folder: save_model(model, tokenizer, folder))
+    ref = fit(start=start)
+    opened = open_reward(ref, config)
+    rows = read_rows_of(held_out, PairRow)
+    groups = encode_pairs(opened.tokenizer, rows)
+    classifier = AutoModelForSequenceClassification.from_pretrained(Store().open(ref)).eval()
+    texts = [group.prompt + group.responses[0] for group in groups]
+    padded, mask = pad_right(texts, classifier.config.pad_token_id)
+    with torch.no_grad():
+        theirs = classifier(input_ids=padded, attention_mask=mask).logits[:, 0].tolist()
+    assert [float(scores[0]) for scores in score_groups(opened.network, groups)] == pytest.approx(theirs, abs=1e-5)
 
 
 def test_adapters_alone_and_the_head_are_trained(base, config):

@@ -6,7 +6,8 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from tasks.engine.schema import UserError
 from tasks.models.packing import EncodedGroup
-from tasks.reward.model import RewardNetwork, new_network, pack_whole, score_groups
+from tasks.reward.fitting import first_differences, pooled_scores
+from tasks.reward.model import Pooling, RewardNetwork, new_network, pack_whole, score_groups
 
 LLAMA = {
     "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2,
@@ -20,14 +21,14 @@ GROUPS = [
 ]
 
 
-def network_of(kind: str, heads: int = 1) -> RewardNetwork:
+def network_of(kind: str, heads: int = 1, pooling: Pooling = "last_token") -> RewardNetwork:
     shape = GPT2 if kind == "gpt2" else LLAMA
     config = AutoConfig.for_model(kind, vocab_size=24, pad_token_id=0, bos_token_id=1, eos_token_id=2, **shape)
     torch.manual_seed(0)
     model = AutoModelForCausalLM.from_config(config).eval()
     for weight in model.parameters():
         weight.data += 0.1 * torch.randn_like(weight)
-    return new_network(model, heads, seed=0)
+    return new_network(model, heads, seed=0, pooling=pooling)
 
 
 def one_by_one(network: RewardNetwork, groups: list[EncodedGroup]) -> torch.Tensor:
@@ -101,3 +102,29 @@ def test_gradients_do_not_depend_on_packing():
     one_by_one(network, GROUPS).sum().backward()
     for found, value in zip(packed, network.parameters(), strict=True):
         torch.testing.assert_close(found, value.grad, atol=1e-5, rtol=1e-4)
+
+
+def test_a_mean_over_tokens_leaves_prompt_and_padding_out():
+    network, last = network_of("llama", 2, "mean"), network_of("llama", 2)
+    tokens = last(GROUPS, every_token=True)
+    lengths = torch.tensor([[len(response) for response in group.responses] for group in GROUPS])
+    torch.testing.assert_close(network(GROUPS), tokens.sum(2) / lengths[..., None], atol=1e-6, rtol=0)
+    alone = torch.cat([network([EncodedGroup(prompt, [one])]) for prompt, both in GROUPS for one in both])
+    torch.testing.assert_close(network(GROUPS).flatten(0, 1), alone.flatten(0, 1), atol=1e-5, rtol=0)
+
+
+def test_pooled_scores_are_what_the_network_pools():
+    lengths = torch.tensor([[len(response) for response in group.responses] for group in GROUPS])
+    for pooling in ("last_token", "mean"):
+        network = network_of("llama", 2, pooling)
+        found = pooled_scores(network(GROUPS, every_token=True), lengths, pooling)
+        torch.testing.assert_close(found, network(GROUPS), atol=1e-5, rtol=0)
+
+
+def test_first_differences():
+    groups = [
+        EncodedGroup([1], [[3, 4, 2], [3, 5, 2]]),
+        EncodedGroup([1], [[4, 2], [3, 2]]),
+        EncodedGroup([1], [[3], [3, 4, 2]]),
+    ]
+    assert first_differences(groups).tolist() == [1, 0, 1]

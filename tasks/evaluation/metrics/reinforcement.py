@@ -27,6 +27,7 @@ POLICY = {
     "train/ratio_mean": Metric("Mean importance ratio", "mean pi_new/pi_old", "1", "neither", 0.0),
     "train/ratio_max": Metric("Largest importance ratio", "max pi_new/pi_old", "1", "lower", 0.0),
     "train/entropy": Metric("Entropy of the policy", "mean -sum_v pi log pi", NATS_A_TOKEN, "neither", 0.0),
+    "train/policy_grad_norm": Metric("Policy gradient before clipping", "l2 norm", "1", "neither", 0.0),
     "train/advantages/mean": Metric("Mean advantage", "mean A", REWARD, "neither"),
     "train/advantages/deviation": Metric("Spread of advantages", "std A", REWARD, "neither", 0.0),
 }
@@ -45,21 +46,18 @@ RESPONSES = {
     "train/finished": share("Responses that ended in EOS", "1[EOS]"),
     "train/forced_tokens": Metric("Given tokens of a response", "reset prefix", TOKENS, "neither", 0.0),
     "train/action_tokens": Metric("Length of a macro action", "tokens / macro actions", TOKENS, "neither", 0.0),
-    "train/proxy_reward": Metric("What the reward function gives", "mean over responses", REWARD, "higher"),
-    "train/score": Metric("That, shaped: the reward of RL", "mean over responses", REWARD, "higher"),
-    "train/score_std": Metric("Spread of scores", "std over responses", REWARD, "neither", 0.0),
-    "train/shaped_reward": Metric("Another name of train/score", "mean over responses", REWARD, "higher"),
+    "train/score": Metric("What the reward function gives", "mean over responses", REWARD, "higher"),
+    "train/score_deviation": Metric("Spread of that", "std over responses, population", REWARD, "neither", 0.0),
+    "train/shaped_reward": Metric("The reward of RL: the score, shaped", "mean over responses", REWARD, "higher"),
     "train/reward_variance": Metric(
         "Disagreement of an ensemble", "variance of members", "reward units^2", "lower", 0.0
     ),
     "train/gold_reward": Metric("True reward, for the record only", "mean over responses", REWARD, "higher"),
-    "train/kept": share("Responses that the filter keeps", "kept / sampled", "neither"),
 }
 COST = {
     "cost/sample_seconds": Metric("Drawing responses", "wall clock", "s", "lower", 0.0),
     "cost/score_seconds": Metric("Scoring them", "wall clock", "s", "lower", 0.0),
     "cost/train_seconds": Metric("Learning from them", "wall clock", "s", "lower", 0.0),
-    "cost/response_tokens": Metric("Tokens drawn", "sum over responses", TOKENS, "lower", 0.0),
     "cost/response_tokens_per_second": Metric(
         "Speed of the whole loop", "tokens drawn / seconds", "tokens/s", "higher", 0.0
     ),

@@ -80,7 +80,7 @@ class GeneralisedAdvantage(Frozen):
     reads_groups: ClassVar[bool] = False
 
     kind: Literal["gae"] = "gae"
-    discount: float = Field(1.0, gt=0.0, le=1.0, description="Discount an action (gamma; papers 1)")
+    discount: float = Field(1.0, ge=1e-6, le=1.0, description="Discount an action (gamma; papers 1)")
     gae_lambda: float = Field(
         0.95, ge=0.0, le=1.0, description="Weight of longer returns (lambda; papers 0.95; 1: Monte-Carlo minus value)"
     )
@@ -146,7 +146,9 @@ class GroupNormalised(Frozen):
     scale: Literal["sample", "population", "none"] = Field(
         "sample", description="Deviation that is divided by: over n - 1 (official codes), over n, or 1 (Dr. GRPO)"
     )
-    epsilon: float = Field(1e-6, gt=0.0, le=1.0, description="Added to the deviation (PAR 1e-8, UI-S1 1e-6, TRL 1e-4)")
+    epsilon: float = Field(
+        1e-6, ge=1e-12, le=1.0, description="Added to the deviation (PAR 1e-8, UI-S1 1e-6, TRL 1e-4)"
+    )
     lone: Literal["error", "zero"] = Field(
         "error", description="A prompt's only response: refused, or advantage 0 (UI-S1, where episodes end early)"
     )
@@ -181,7 +183,7 @@ class RunningBaseline(Frozen):
     kind: Literal["running_baseline"] = "running_baseline"
     memory: float = Field(
         1.0,
-        gt=0.0,
+        ge=1e-6,
         le=1.0,
         description="Share of its weight that an earlier reward keeps an iteration; 1: all count alike",
     )

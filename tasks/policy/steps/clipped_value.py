@@ -24,7 +24,7 @@ class ClippedValue(Frozen):
     clip: float = Field(
         0.2, ge=0.0, le=1e6, description="How far a value may move from its old one; 0: as far as it likes"
     )
-    factor: float = Field(0.5, gt=0.0, le=100.0, description="Factor of the squared error (DR-PO, MA-RLHF .5; PAR 1)")
+    factor: float = Field(0.5, ge=1e-6, le=100.0, description="Factor of the squared error (DR-PO, MA-RLHF .5; PAR 1)")
     reduction: Reduction = Field("token_mean", description="What the mean is over")
     width: int = Field(0, ge=0, le=1_000_000, description="Tokens a response in the divisor of 'constant'")
     tokens: Literal["all_tokens", "trainable"] = Field(

@@ -197,7 +197,7 @@ class PowerReweight(Frozen):
     power: float = Field(2.0, ge=0.0, le=20.0, description="Power of the absolute reward (k; paper 1, 2, 3)")
     drawn_share: float = Field(
         1.0,
-        gt=0.0,
+        ge=0.001,
         le=10.0,
         description="Rows drawn, as a share of those sampled (code 1; 0.4 draws as many as BW of 5)",
     )

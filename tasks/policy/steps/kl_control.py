@@ -27,9 +27,9 @@ class AdaptiveKL(Frozen):
 
     kind: Literal["adaptive"] = "adaptive"
     coefficient: float = Field(
-        0.1, gt=0.0, le=100.0, description="Coefficient of the first iteration (trlX 0.1; 0 could never change)"
+        0.1, ge=1e-6, le=100.0, description="Coefficient of the first iteration (trlX 0.1; 0 could never change)"
     )
-    target: float = Field(6.0, gt=0.0, le=1e4, description="KL to the reference to keep, nats a response (trlX 6)")
+    target: float = Field(6.0, ge=1e-6, le=1e4, description="KL to the reference to keep, nats a response (trlX 6)")
     horizon: int = Field(
         10_000, ge=1, le=1_000_000_000, description="Responses over which a full error changes the coefficient "
         "by its own size; at least a fifth of the responses of an iteration"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
@@ -12,14 +12,28 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+class OwnScore(Frozen):
+    """A response that never ended keeps the score that the reward function gives it."""
+
+    kind: Literal["own_score"] = "own_score"
+
+    def apply(self, scores: Tensor, finished: Tensor) -> Tensor:
+        """``scores`` [rows] as they are."""
+        return scores
+
+
 class MissingEos(Frozen):
     """A response that never ended gets a fixed score in place of its own (DR-PO, arXiv 2404.08495, official code)."""
 
+    kind: Literal["fixed_score"] = "fixed_score"
     score: float = Field(-1.0, ge=-1e6, le=1e6, description="Score of a response without EOS (DR-PO -1)")
 
     def apply(self, scores: Tensor, finished: Tensor) -> Tensor:
         """``scores`` [rows] where ``finished`` [rows] bool, else the fixed score."""
         return scores.where(finished, scores.new_tensor(self.score))
+
+
+Unfinished = Annotated[OwnScore | MissingEos, Field(discriminator="kind")]
 
 
 class LengthPenalty(Frozen):
@@ -29,7 +43,9 @@ class LengthPenalty(Frozen):
     applied before shaping, and to the reference rewards too.
     """
 
-    coefficient: float = Field(0.01, ge=0.0, le=100.0, description="Penalty of a token beyond the free ones (PAR .01)")
+    coefficient: float = Field(
+        0.01, ge=0.0, le=100.0, description="Penalty of a token beyond the free ones (PAR .01; 0: none)"
+    )
     free_tokens: int = Field(300, ge=0, le=1_000_000, description="Response tokens without a penalty (PAR 300)")
 
     def apply(self, scores: Tensor, lengths: Tensor) -> Tensor:
@@ -41,7 +57,7 @@ class ScoreClip(Frozen):
     """Scores held within a fixed range around 0."""
 
     limit: float = Field(
-        10.0, gt=0.0, le=1e6, description="Largest absolute score (rm_ensembles 10, PF-PPO 10, MA-RLHF 2.5)"
+        10.0, ge=1e-6, le=1e6, description="Largest absolute score (rm_ensembles 10, PF-PPO 10, MA-RLHF 2.5)"
     )
 
     def apply(self, scores: Tensor) -> Tensor:

@@ -28,7 +28,9 @@ References = Annotated[
     int, Field(ge=1, le=1000, description="Reference rewards a prompt (M; paper 10; 1 does nearly as well)")
 ]
 Centred = Annotated[bool, Field(description="Apply the curve to the distance from each reference reward, and average")]
-Steepness = Annotated[float, Field(gt=0.0, le=100.0, description="Slope of the sigmoid (k; paper 1, ablation 1, 2, 3)")]
+Steepness = Annotated[
+    float, Field(ge=1e-6, le=100.0, description="Slope of the sigmoid (k; paper 1, ablation 1, 2, 3)")
+]
 
 
 class CentredReward(Frozen):
@@ -162,7 +164,7 @@ class LogSigmoidCentred(Frozen):
 
     kind: Literal["lsc"] = "lsc"
     percentile: float = Field(
-        0.85, gt=0.0, lt=1.0, description="Percentile of the references to centre on (paper 0.85)"
+        0.85, ge=0.001, le=0.999, description="Percentile of the references to centre on (paper 0.85)"
     )
     references: int = Field(10, ge=2, le=1000, description="Reference rewards a prompt (paper 10); all are used")
 

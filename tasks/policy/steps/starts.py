@@ -61,7 +61,7 @@ class PolicyRollIn(Frozen):
     prefix_source: ClassVar[PrefixSource] = "reference_policy"
 
     share: Share = 1.0
-    top_p: float = Field(0.92, gt=0.0, le=1.0, description="Nucleus from which pi_SFT samples the roll-in (code 0.92)")
+    top_p: float = Field(0.92, ge=0.01, le=1.0, description="Nucleus from which pi_SFT samples the roll-in (code 0.92)")
     include_prompt: IncludePrompt = False
 
     def prefix_lengths(self, reference_lengths: Sequence[int], rng: np.random.Generator) -> list[int]:

@@ -30,7 +30,7 @@ class BradleyTerry(Frozen):
 
     kind: Literal["bradley_terry"] = "bradley_terry"
     margin: float = Field(0.0, ge=0.0, le=100.0, description="m: difference of rewards that a label asks for")
-    label_smoothing: float = Field(0.0, ge=0.0, lt=0.5, description="e: assumed share of flipped labels")
+    label_smoothing: float = Field(0.0, ge=0.0, le=0.499, description="e: assumed share of flipped labels")
     centring: float = Field(0.0, ge=0.0, le=10.0, description="k: pulls the sum of a pair's rewards to 0 (e.g. 0.01)")
     square_penalty: float = Field(0.0, ge=0.0, le=10.0, description="c: weight of squared rewards (PAR's Reg: 0.005)")
     squares: Literal["sum", "half_sum"] = Field(

@@ -1,4 +1,4 @@
-"""The loss of a pairwise judge, reconstructed after Pairwise-RL (2025): the paper's own settings are not known."""
+"""The loss of a pairwise judge, a reconstruction of Pairwise-RL's (arXiv 2504.04950)."""
 
 from __future__ import annotations
 
@@ -16,9 +16,10 @@ class PairwiseJudge(Frozen):
     """Cross-entropy of the verdict on (w, l) and on (l, w): P(first beats second) = sigma(z).
 
     L = -1/2 [log sigma(z(w, l)) + log sigma(-z(l, w))] + c (sigma(z(w, l)) + sigma(z(l, w)) - 1)^2, mean over pairs.
-    z is one number read from the concatenation; where two verdict words are given, its head starts as the difference
-    of their rows in the language model's output layer, so that z = l_A - l_B is the log odds of the generative verdict
-    between these two words (full-vocabulary cross-entropy would normalise over all words).
+    The paper's own formula was not at hand. z is one number read from the concatenation; where two verdict words are
+    given, its head starts as the difference of their rows in the language model's output layer, so that z = l_A - l_B
+    is the log odds of the generative verdict between these two words (full-vocabulary cross-entropy would normalise
+    over all words).
     """
 
     kind: Literal["pairwise"] = "pairwise"

@@ -1,0 +1,19 @@
+"""What one training run hands to the next, as Prefect tasks."""
+
+from tasks.engine.refs import Checkpoint, CheckpointSeries, Rewards
+from tasks.engine.stage import stage
+from tasks.policy.policy_gradient import PolicyGradient
+
+
+@stage()
+def final_checkpoint(series: CheckpointSeries) -> Checkpoint:
+    """The last checkpoint of a run, to sample from or to go on from."""
+    return series.final
+
+
+@stage()
+def thresholds_at(method: PolicyGradient, rewards: Rewards, upper: float, lower: float) -> PolicyGradient:
+    """A method whose filter's thresholds are quantiles of given rewards."""
+    from tasks.policy import thresholds
+
+    return thresholds.thresholds_at(method, rewards, upper, lower)
