@@ -1,13 +1,14 @@
 """One side of the comparison of policy-gradient loops, in a process of its own.
 
 ``python policy_gradient_contender.py {ours,trl} {rloo,grpo} ITERATIONS THREADS`` prints one JSON line: response tokens
-per second of whole iterations (sample, reward, old and reference log-probabilities, update), and seconds an iteration
-of its parts. Both sides ask for rewards once an iteration, so the time from one call to a later one is that of whole
-iterations, set-up and first iterations left out.
+per second of whole iterations, and seconds an iteration of its parts: sampling, scoring (reward, old and reference
+log-probabilities, advantages) and the rest, which is the update. Both sides ask for rewards once an iteration, so the
+time from one call to a later one is that of whole iterations, set-up and first iterations left out.
 """
 
 import json
 import logging
+import statistics
 import sys
 import tempfile
 import time
@@ -32,32 +33,44 @@ ROWS = PROMPTS * PER_PROMPT
 
 
 class Stopwatch:
-    """The reward of a text, its share of different words; and when it was asked for, and for what part of the time."""
+    """The reward of a text, its share of different words; when it was asked for, and how long parts have taken."""
 
     def __init__(self) -> None:
         self.calls: list[float] = []
         self.processor: list[float] = []
-        self.parts: dict[str, float] = {}
+        self.parts: dict[str, list[float]] = {}
+        self.total = 0.0
 
     def reward(self, texts: Sequence[str]) -> list[float]:
         self.calls.append(time.perf_counter())
         self.processor.append(time.process_time())
-        if len(self.calls) == WARM_UP:
-            self.parts.clear()
         return [len(set(text.split())) / max(1, len(text.split())) for text in texts]
 
-    def add(self, part: str, seconds: float) -> None:
-        self.parts[part] = self.parts.get(part, 0.0) + seconds
+    def timed(self, owner: object, name: str, part: str) -> None:
+        """Time the function ``name`` of ``owner``, less what functions timed inside it take."""
+        function = getattr(owner, name)
 
-    def result(self) -> dict[str, object]:
-        """Over the iterations after the warm-up; a last one that was not measured whole is in no number."""
+        def measured(*arguments: object, **named: object) -> object:
+            start, before = time.perf_counter(), self.total
+            found = function(*arguments, **named)
+            own = time.perf_counter() - start - (self.total - before)
+            self.total += own
+            self.parts.setdefault(part, []).append(own)
+            return found
+
+        setattr(owner, name, measured)
+
+    def result(self) -> dict[str, float]:
+        """Means over the iterations after the warm-up; processor seconds are those of all threads."""
         iterations = len(self.calls) - WARM_UP
         seconds = (self.calls[-1] - self.calls[WARM_UP - 1]) / iterations
+        means = {name: statistics.fmean(spent[WARM_UP:]) for name, spent in self.parts.items()}
         return {
             "tokens_per_second": ROWS * TOKENS / seconds,
             "seconds": seconds,
+            **means,
+            "update": seconds - sum(means.values()),
             "processor_seconds": (self.processor[-1] - self.processor[WARM_UP - 1]) / iterations,
-            "parts": {name: spent / (iterations + 1) for name, spent in self.parts.items()},
         }
 
 
@@ -69,10 +82,10 @@ def prompt_rows(count: int) -> list[PromptRow]:
 def ours(algorithm: str, iterations: int, watch: Stopwatch, folder: Path) -> None:
     from tasks.engine.tracking import stage_tracker
     from tasks.models.sampling import InProcessSampler
+    from tasks.policy import reinforcement
     from tasks.policy.actor_critic import ActorCritic
     from tasks.policy.iteration import Judges
     from tasks.policy.policy_gradient import PolicyGradient, ReinforcementTraining
-    from tasks.policy.reinforcement import Run, iterate, plan_prompts
     from tasks.policy.rollouts import Collector
     from tasks.policy.snapshots import Snapshots
     from tasks.policy.steps.advantages import GroupNormalised, LeaveOneOut
@@ -109,40 +122,14 @@ def ours(algorithm: str, iterations: int, watch: Stopwatch, folder: Path) -> Non
     samplers = (InProcessSampler(model, NoEnd(), training.decoding.batch_rows) for model in (policy, reference))
     collector = Collector(*samplers, tokenizer, method.start, training.decoding, PER_PROMPT, seed=0)
     rows = prompt_rows(iterations * PROMPTS)
-    plan = plan_prompts(len(rows), method, training, seed=0)
+    plan = reinforcement.plan_prompts(len(rows), method, training, seed=0)
     judges = Judges(DistinctWords(), {})
-    run = Run(rows, plan, collector, reference.requires_grad_(False), judges, method, training, seed=0)
+    run = reinforcement.Run(rows, plan, collector, reference.requires_grad_(False), judges, method, training, seed=0)
     with stage_tracker(folder / "run.jsonl", folder / "work") as tracker:
-        learner = make_learner(ActorCritic(policy, None, None, 1.0), training, method.value)
-        with timed_parts(watch):
-            iterate(run, learner, tracker, Snapshots(policy, tokenizer, tracker), ())
-
-
-def timed_parts(watch: Stopwatch):
-    """The loop's own parts on the stopwatch: collect, gather, update."""
-    from contextlib import ExitStack
-    from unittest.mock import patch
-
-    from tasks.policy import reinforcement
-    from tasks.policy.rollouts import Collector
-
-    stack = ExitStack()
-    for owner, name, part in (
-        (Collector, "collect", "sample"), (reinforcement, "gather", "score"), (reinforcement, "update", "train"),
-    ):  # fmt: skip
-        stack.enter_context(patch.object(owner, name, timed(getattr(owner, name), part, watch)))
-    return stack
-
-
-def timed(function, part: str, watch: Stopwatch):
-    def measured(*arguments, **named):
-        start = time.perf_counter()
-        try:
-            return function(*arguments, **named)
-        finally:
-            watch.add(part, time.perf_counter() - start)
-
-    return measured
+        learner = make_learner(ActorCritic(policy, None, None, 1.0).train(), training, method.value)
+        watch.timed(Collector, "collect", "sample")
+        watch.timed(reinforcement, "gather", "score")
+        reinforcement.iterate(run, learner, tracker, Snapshots(policy, tokenizer, tracker), ())
 
 
 def trl(algorithm: str, iterations: int, watch: Stopwatch, folder: Path) -> None:
@@ -161,13 +148,12 @@ def trl(algorithm: str, iterations: int, watch: Stopwatch, folder: Path) -> None
     settings = config(
         output_dir=str(folder / "out"), per_device_train_batch_size=ROWS, num_generations=PER_PROMPT,
         max_completion_length=TOKENS, generation_kwargs={"min_new_tokens": TOKENS}, max_steps=iterations,
-        learning_rate=LEARNING_RATE, adam_beta2=BETA2, weight_decay=0.0, lr_scheduler_type="constant", beta=KL[algorithm],
-        bf16=False, use_cpu=True, gradient_checkpointing=False, logging_strategy="no", save_strategy="no",
-        report_to=[], disable_tqdm=True, seed=0, **own,
+        learning_rate=LEARNING_RATE, adam_beta2=BETA2, weight_decay=0.0, lr_scheduler_type="constant",
+        beta=KL[algorithm], bf16=False, use_cpu=True, gradient_checkpointing=False, logging_strategy="no",
+        save_strategy="no", report_to=[], disable_tqdm=True, seed=0, **own,
     )  # fmt: skip
-    for name, part in (("_generate", "sample"), ("_generate_and_score_completions", "experience")):
-        setattr(trainer, name, timed(getattr(trainer, name), part, watch))
-    trainer.training_step = timed(trainer.training_step, "step", watch)
+    watch.timed(trainer, "_generate", "sample")
+    watch.timed(trainer, "_generate_and_score_completions", "score")
     rows = Dataset.from_list([{"prompt": row["prompt"]} for row in prompt_rows(iterations * PROMPTS)])
     trainer(
         model=str(folder / "model"), reward_funcs=distinct_words, args=settings, train_dataset=rows,

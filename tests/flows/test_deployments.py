@@ -83,7 +83,7 @@ def test_the_form_shows_every_field_well(key: str) -> None:
 
 
 def opens_on_its_default(schema: dict[str, Any], field: dict[str, Any]) -> bool:
-    """Whether Prefect's form shows a choice by ``kind`` as what it is: it opens the first of those that share most keys.
+    """Whether Prefect's form shows a choice by ``kind`` as it is: it opens the first of those that share most keys.
 
     The tag is not looked at, and choices are told apart by their titles.
     """

@@ -147,7 +147,7 @@ class GroupNormalised(Frozen):
         "sample", description="Deviation that is divided by: over n - 1 (official codes), over n, or 1 (Dr. GRPO)"
     )
     epsilon: float = Field(
-        1e-6, ge=1e-12, le=1.0, description="Added to the deviation (PAR 1e-8, UI-S1 1e-6, TRL 1e-4)"
+        1e-6, ge=1e-12, le=1.0, description="Added to the deviation (PAR 1e-8, TRL 1e-4)"
     )
     lone: Literal["error", "zero"] = Field(
         "error", description="A prompt's only response: refused, or advantage 0 (UI-S1, where episodes end early)"

@@ -44,7 +44,7 @@ class LengthPenalty(Frozen):
     """
 
     coefficient: float = Field(
-        0.01, ge=0.0, le=100.0, description="Penalty of a token beyond the free ones (PAR .01; 0: none)"
+        0.01, ge=0.0, le=100.0, description="Penalty of a token beyond the free ones (0: none)"
     )
     free_tokens: int = Field(300, ge=0, le=1_000_000, description="Response tokens without a penalty (PAR 300)")
 

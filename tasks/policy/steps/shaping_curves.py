@@ -29,7 +29,7 @@ References = Annotated[
 ]
 Centred = Annotated[bool, Field(description="Apply the curve to the distance from each reference reward, and average")]
 Steepness = Annotated[
-    float, Field(ge=1e-6, le=100.0, description="Slope of the sigmoid (k; paper 1, ablation 1, 2, 3)")
+    float, Field(ge=1e-6, le=100.0, description="Slope of the sigmoid (k; paper 1, ablation 1-3)")
 ]
 
 
