@@ -53,6 +53,9 @@ class PPOComparison(Frozen):
     value_coefficient: float = Field(
         0.5, ge=0.0, le=100.0, description="Weight of the value loss beside the policy's (trlX 1)"
     )
+    responses_a_prompt: int = Field(
+        1, ge=1, le=1024, description="Rollouts a prompt (paper 1; more of them share the encoding of their prompt)"
+    )
     training: ReinforcementTraining = Field(ReinforcementTraining(iterations=40), description="Budget of every PPO arm")
 
     def targets(self, name: str) -> dict[str, float]:
@@ -63,6 +66,7 @@ class PPOComparison(Frozen):
     def method(self, target: float) -> PolicyGradient:
         """Plain PPO with the KL steered to ``target`` nats."""
         return PolicyGradient(
+            per_prompt=self.responses_a_prompt,
             kl=AdaptiveKL(coefficient=self.kl_coefficient, target=target),
             value=ValueModel(learning_rate=self.value_learning_rate, coefficient=self.value_coefficient),
         )

@@ -71,14 +71,17 @@ def token_log_probs(model: Scorable, groups: Sequence[EncodedGroup], temperature
     return packed.by_response(_log_probs(model, scored_hidden_states(model, packed), packed.labels, temperature))
 
 
-def old_scores(model: ActorCritic, groups: Sequence[EncodedGroup]) -> tuple[TokenScores, Tensor]:
-    """Scores and entropies of the policy that has sampled, without gradient; the body runs once."""
-    with torch.no_grad():
+def old_scores(
+    model: ActorCritic, groups: Sequence[EncodedGroup], gradient: bool = False
+) -> tuple[TokenScores, Tensor]:
+    """Scores of the policy that has sampled, with gradient if the first step is to use them; detached entropies."""
+    with torch.set_grad_enabled(gradient):
         packed = pack_for(model.policy, groups)
         hidden = scored_hidden_states(model.policy, packed)
         log_probs = packed.by_response(_log_probs(model.policy, hidden, packed.labels, model.temperature))
-        entropies = packed.by_response(_entropies(model.policy, hidden, model.temperature))
-        return TokenScores(log_probs, model.values(groups, packed, hidden, log_probs)), entropies
+        with torch.set_grad_enabled(gradient and model.entropy_bonus):
+            entropies = packed.by_response(_entropies(model.policy, hidden, model.temperature))
+        return TokenScores(log_probs, model.values(groups, packed, hidden, log_probs), entropies), entropies.detach()
 
 
 def open_critic(ref: Checkpoint | RewardRef, config: ModelConfig, seed: int) -> tuple[nn.Module, nn.Linear]:

@@ -12,7 +12,7 @@ from tasks.data.rows import PromptRow
 from tasks.data.tiny_world import FAMILIES, score
 from tasks.engine.schema import UserError
 from tasks.models.parts import Scorable, causal_lm
-from tasks.policy.actor_critic import ActorCritic, old_scores, token_log_probs
+from tasks.policy.actor_critic import ActorCritic, TokenScores, old_scores, token_log_probs
 from tasks.policy.experience import Experience, experience_of
 from tasks.policy.policy_gradient import PolicyGradient
 from tasks.policy.reward_step import score_rollouts
@@ -59,15 +59,20 @@ def gather(
     tokenizer: PreTrainedTokenizerBase,
     state: LoopState,
     rng: np.random.Generator,
-) -> tuple[Experience, LoopState, dict[str, Tensor]]:
-    """Reward → shaping → old scores → filter → actions → token rewards → advantages; and what is worth logging."""
+    gradient: bool = False,
+) -> tuple[Experience, LoopState, dict[str, Tensor], TokenScores | None]:
+    """Reward → shaping → old scores → filter → actions → token rewards → advantages; and what is worth logging.
+
+    With ``gradient`` the scores of the policy come back as well, for the step that is taken on these very rows.
+    """
     columns = score_rollouts(judges.function, rollouts)
     experience = experience_of(rollouts, causal_lm(model.policy).device)
     rewards = torch.tensor(columns["reward"], device=experience.mask.device)
     finished = torch.tensor([one.finished for one in rollouts], device=experience.mask.device)
     scores, statistics = shape(rewards, finished, rollouts, judges.anchors, method, state.statistics)
     groups = experience.encoded()
-    old, entropies = old_scores(model, groups)
+    fresh, entropies = old_scores(model, groups, gradient)
+    old = TokenScores(fresh.log_probs.detach(), fresh.values.detach())
     with torch.no_grad():
         frozen = token_log_probs(reference, groups, model.temperature)
     segments = method.actions.segment(token_texts(tokenizer, rollouts), experience.mask, frozen, rng)
@@ -96,7 +101,8 @@ def gather(
     if model.value_head is not None:
         logged["explained_variance"] = explained_variance(experience.values, experience.returns, experience.mask)
     tokens = state.tokens + sum(len(one.ids) - one.forced for one in rollouts)
-    return experience, replace(state, statistics=statistics, baseline=baseline, tokens=tokens), logged
+    state = replace(state, statistics=statistics, baseline=baseline, tokens=tokens)
+    return experience, state, logged, fresh if gradient else None
 
 
 def shape(

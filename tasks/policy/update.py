@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from tasks.policy.actor_critic import ActorCritic
+from tasks.policy.actor_critic import ActorCritic, TokenScores
 from tasks.policy.experience import Experience, minibatches
 from tasks.policy.loop import NonFiniteLoss, make_optimizer
 from tasks.policy.policy_gradient import PolicyGradient, ReinforcementTraining, ValueModel
@@ -39,9 +39,16 @@ def make_learner(model: ActorCritic, training: ReinforcementTraining, value: Val
 
 
 def update(
-    learner: Learner, experience: Experience, method: PolicyGradient, training: ReinforcementTraining, seed: int
+    learner: Learner,
+    experience: Experience,
+    method: PolicyGradient,
+    training: ReinforcementTraining,
+    seed: int,
+    fresh: TokenScores | None = None,
 ) -> dict[str, float]:
     """``inner_epochs`` x ``minibatches`` steps; the mean of what each step logged.
+
+    ``fresh``: the scores of ``experience``'s rows by the model as it is, with gradient, where there is one step only.
 
     Raises NonFiniteLoss if a loss or a gradient is NaN or infinite; the step is not taken.
     """
@@ -49,7 +56,7 @@ def update(
     logged: list[dict[str, float]] = []
     for _ in range(training.inner_epochs):
         parts = minibatches(experience, training.minibatches, generator)
-        logged += [_step(learner, part, method, training) for part in parts if part.trainable.any()]
+        logged += [_step(learner, part, method, training, fresh) for part in parts if part.trainable.any()]
     return {name: sum(one[name] for one in logged) / len(logged) for name in (logged[0] if logged else {})}
 
 
@@ -70,10 +77,10 @@ def divisors(part: Experience, method: PolicyGradient) -> Divisors:
 
 
 def losses(
-    model: ActorCritic, part: Experience, method: PolicyGradient, over: Divisors
+    model: ActorCritic, part: Experience, method: PolicyGradient, over: Divisors, fresh: TokenScores | None = None
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """The loss of ``part`` with gradient, its share of a minibatch divided by ``over``; and detached metrics."""
-    new = model(part.encoded())
+    new = fresh or model(part.encoded())
     loss, metrics = method.policy_loss.loss(
         new.log_probs,
         part.old_log_probs,
@@ -100,12 +107,16 @@ def micro_batches(part: Experience, rows: int) -> Iterable[Experience]:
 
 
 def _step(
-    learner: Learner, part: Experience, method: PolicyGradient, training: ReinforcementTraining
+    learner: Learner,
+    part: Experience,
+    method: PolicyGradient,
+    training: ReinforcementTraining,
+    fresh: TokenScores | None = None,
 ) -> dict[str, float]:
     totals: dict[str, float] = {}
     over = divisors(part, method)
     for held in micro_batches(part, training.micro_batch_size):
-        loss, metrics = losses(learner.model, held, method, over)
+        loss, metrics = losses(learner.model, held, method, over, fresh)
         loss.backward()
         _add(totals, {"loss": loss.detach(), **metrics}, len(held.groups) / len(part.groups))
     limit = training.max_grad_norm or math.inf

@@ -146,9 +146,7 @@ class GroupNormalised(Frozen):
     scale: Literal["sample", "population", "none"] = Field(
         "sample", description="Deviation that is divided by: over n - 1 (official codes), over n, or 1 (Dr. GRPO)"
     )
-    epsilon: float = Field(
-        1e-6, ge=1e-12, le=1.0, description="Added to the deviation (PAR 1e-8, TRL 1e-4)"
-    )
+    epsilon: float = Field(1e-6, ge=1e-12, le=1.0, description="Added to the deviation (PAR 1e-8, TRL 1e-4)")
     lone: Literal["error", "zero"] = Field(
         "error", description="A prompt's only response: refused, or advantage 0 (UI-S1, where episodes end early)"
     )

@@ -43,9 +43,7 @@ class LengthPenalty(Frozen):
     applied before shaping, and to the reference rewards too.
     """
 
-    coefficient: float = Field(
-        0.01, ge=0.0, le=100.0, description="Penalty of a token beyond the free ones (0: none)"
-    )
+    coefficient: float = Field(0.01, ge=0.0, le=100.0, description="Penalty of a token beyond the free ones (0: none)")
     free_tokens: int = Field(300, ge=0, le=1_000_000, description="Response tokens without a penalty (PAR 300)")
 
     def apply(self, scores: Tensor, lengths: Tensor) -> Tensor:

@@ -28,9 +28,7 @@ References = Annotated[
     int, Field(ge=1, le=1000, description="Reference rewards a prompt (M; paper 10; 1 does nearly as well)")
 ]
 Centred = Annotated[bool, Field(description="Apply the curve to the distance from each reference reward, and average")]
-Steepness = Annotated[
-    float, Field(ge=1e-6, le=100.0, description="Slope of the sigmoid (k; paper 1, ablation 1-3)")
-]
+Steepness = Annotated[float, Field(ge=1e-6, le=100.0, description="Slope of the sigmoid (k; paper 1, ablation 1-3)")]
 
 
 class CentredReward(Frozen):
