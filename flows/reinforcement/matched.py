@@ -15,7 +15,7 @@ from tasks.evaluation.collecting import Pending
 from tasks.evaluation.stages import measure_demonstrations, measure_rewarded_series
 from tasks.models.stages import sample_responses
 from tasks.policy.policy_gradient import PolicyGradient, ReinforcementTraining
-from tasks.policy.stages import optimise_policy
+from tasks.policy.reinforcement_stages import optimise_policy
 from tasks.reward.objectives.bradley_terry import BradleyTerry
 from tasks.reward.objectives.choosing import RewardObjective
 from tasks.reward.settings import RewardTraining

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from tasks.engine.refs import Checkpoint, CheckpointSeries, DatasetRef, RewardRef, Scores
 from tasks.evaluation.measuring import Drawn, Point, measure, points_of
 from tasks.evaluation.scores import FINAL
-from tasks.evaluation.statistics.kl import k2, k3
 from tasks.models.batching import plan_scoring
 from tasks.models.config import ModelConfig
 from tasks.models.decoding import Decoding
 from tasks.models.generation import SampleRow
+from tasks.models.kl import k2, k3
 from tasks.models.log_probs import response_log_probs
 from tasks.models.packing import EncodedGroup
 from tasks.models.parts import Scorable, evaluating

@@ -1,13 +1,11 @@
 """Training as Prefect tasks."""
 
 from tasks.data.source import DataSource
-from tasks.engine.refs import Checkpoint, CheckpointSeries, DatasetRef, LogProbs, RewardRef, Rewards
+from tasks.engine.refs import Checkpoint, CheckpointSeries, DatasetRef, LogProbs
 from tasks.engine.stage import ALL_CORES, stage
 from tasks.models.config import ModelConfig, ScratchModel
 from tasks.policy.objectives.objective import Objective
 from tasks.policy.optimisation import ByteVocabulary, PreferenceTraining, Pretraining, SupervisedTraining
-from tasks.policy.policy_gradient import PolicyGradient, ReinforcementTraining
-from tasks.reward.sources import RewardSource
 
 
 @stage(cores=ALL_CORES)
@@ -70,24 +68,3 @@ def optimise_preferences(
     from tasks.policy import preference
 
     return preference.optimise_preferences(start, pairs, reference, objective, training, model, seed)
-
-
-@stage()
-def optimise_policy(
-    start: Checkpoint,
-    reference: Checkpoint,
-    prompts: DatasetRef,
-    source: RewardSource,
-    fitted: list[RewardRef],
-    anchors: list[Rewards],
-    method: PolicyGradient,
-    training: ReinforcementTraining,
-    model: ModelConfig,
-    seed: int,
-) -> CheckpointSeries:
-    """Maximise a reward function by policy gradient; ``fitted`` are the reward models that ``source`` reads."""
-    from tasks.policy import reinforcement
-
-    return reinforcement.optimise_policy(
-        start, reference, prompts, source, fitted, anchors, method, training, model, seed
-    )

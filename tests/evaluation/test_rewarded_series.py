@@ -22,11 +22,11 @@ from tasks.evaluation.measuring import measure_samples, measure_series
 from tasks.evaluation.metrics import find_metric
 from tasks.evaluation.response_metrics import encoded
 from tasks.evaluation.rewarded import measure_rewarded_series, token_divergence
-from tasks.evaluation.statistics.kl import k2, k3
 from tasks.models.build import build_from_scratch
 from tasks.models.config import ModelConfig, ScratchModel
 from tasks.models.decoding import Decoding
 from tasks.models.generation import SampleRow, sample_responses
+from tasks.models.kl import k2, k3
 from tasks.models.loading import save_model
 from tasks.models.log_probs import response_log_probs
 from tasks.models.opening import open_frozen

@@ -9,7 +9,7 @@ from tasks.engine.refs import RewardRef
 from tasks.engine.session import arm, paper_run
 from tasks.engine.spool import read_events
 from tasks.policy.policy_gradient import PolicyGradient
-from tasks.policy.stages import optimise_policy
+from tasks.policy.reinforcement_stages import optimise_policy
 from tasks.reward.sources import FittedReward
 
 

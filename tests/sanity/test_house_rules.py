@@ -52,7 +52,12 @@ def test_imports_run_one_way(path):
         "flows.evaluation.evaluate",
         "flows.catalog",
         "flows.cli",
+        "flows.reinforcement.par",
+        "flows.reinforcement.ma_rlhf",
+        "flows.reinforcement.pf_ppo",
+        "flows.reward.rm_ensembles",
         "tasks.policy.stages",
+        "tasks.policy.reinforcement_stages",
         "tasks.evaluation.stages",
     ],
 )

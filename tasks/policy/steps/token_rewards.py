@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from tasks.evaluation.statistics.kl import k1, k2, k3
+from tasks.models.kl import k1, k2, k3
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -1,6 +1,5 @@
 """The evaluator agrees with Python on its language, and refuses everything else quickly."""
 
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st

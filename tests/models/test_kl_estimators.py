@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.special import log_softmax
 
-from tasks.evaluation.statistics.kl import exact_kl, k1, k2, k3
+from tasks.models.kl import exact_kl, k1, k2, k3
 
 logits = arrays(np.float64, 5, elements=st.floats(-4, 4))
 
