@@ -113,8 +113,10 @@ def figures_of(scores: pd.DataFrame, suites: Sequence[str]) -> list[Figure]:
         metrics = set(scores.loc[scores["suite"] == suite, "metric"])
         if {"token_kl", "gold_reward"} <= metrics:
             drawn.append(reward_kl_frontier(scores, suite))
-        if "win_rate_vs_demonstrations" in metrics:
+        heated = scores.loc[scores["suite"] == suite, "arm"].str.contains("@T").any()
+        if heated and "win_rate_vs_demonstrations" in metrics:
             drawn.append(against_temperature(scores, suite, "win_rate_vs_demonstrations"))
+        if "win_rate_vs_demonstrations" in metrics:
             drawn.append(against_share_of_pairs(scores, suite, "win_rate_vs_demonstrations"))
         if "implicit_accuracy" in metrics:
             drawn.append(against_share_of_pairs(scores, suite, "implicit_accuracy"))
