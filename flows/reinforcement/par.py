@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from prefect import flow
 from pydantic import Field, model_validator
 
+from flows.claims_asked import claims_on_arms
 from flows.matched import Rows, Shared, policy_prompts, share_inputs
 from flows.paper import Paper
 from flows.reinforcement.matched import (
@@ -159,7 +160,8 @@ def claims_of(config: ParConfig) -> tuple[Claim, ...]:
     """The claims that this configuration can settle: those on gold reward need the tiny world."""
     if config.data.path:
         return claims_on_proxy(config.training.snapshots)
-    return (*claims_with_gold(config.training.snapshots), *claims_on_options(config.arms, config.training.snapshots))
+    claims = (*claims_with_gold(config.training.snapshots), *claims_on_options(config.arms, config.training.snapshots))
+    return claims_on_arms(claims, {"sft", *config.arms})
 
 
 PAPER = Paper(

@@ -1,14 +1,13 @@
 """What the PF-PPO paper claims, as statements that scores can support or refute."""
 
-from collections.abc import Iterator
-from dataclasses import fields
 from typing import NamedTuple
 
+from flows.claims_asked import claims_on_arms
 from flows.reinforcement.matched import GOLD, KL, points_of
 from flows.reinforcement.pf_ppo_config import PFPPOConfig
 from flows.reinforcement.pf_ppo_inputs import RELIABILITY
 from tasks.evaluation.claims import Claim
-from tasks.evaluation.evidence import Difference, Evidence, FrontierGap, MeanOfArms, Trend
+from tasks.evaluation.evidence import Difference, FrontierGap, MeanOfArms, Trend
 from tasks.evaluation.evidence_over_arms import BestOfArms, OrderAgreement
 
 PASSING = "sandbox"
@@ -69,18 +68,7 @@ def claims_of(config: PFPPOConfig) -> tuple[Claim, ...]:
             *claims_on_reliability(),
             *claims_on_order(truth, tuple(name for name in FORETOLD if name in config.arms)),
         )
-    wanted = {"sft", *config.arms}
-    return tuple(claim for claim in claims if set(arms_of(claim.evidence)) <= wanted)
-
-
-def arms_of(evidence: Evidence) -> Iterator[str]:
-    """The arms that a claim's evidence reads; of a checkpoint or a temperature its arm."""
-    for field in fields(evidence):  # type: ignore[arg-type]
-        if field.name in {"arm", "baseline", "arms", "baselines"}:
-            value = getattr(evidence, field.name)
-            for one in value if isinstance(value, tuple) else (value,):
-                for name in one.arms if isinstance(one, MeanOfArms) else (one,):
-                    yield name.partition("@")[0]
+    return claims_on_arms(claims, {"sft", *config.arms})
 
 
 def claims_on_filters(truth: Truth) -> tuple[Claim, ...]:
