@@ -3,8 +3,9 @@ from typing import get_args
 import pytest
 from mlflow import MlflowClient
 
+from flows.claims_asked import arms_of
 from flows.reinforcement.pf_ppo import PAPER, pf_ppo, suites_of
-from flows.reinforcement.pf_ppo_claims import ARMS, PASSING, arms_of, claims_of
+from flows.reinforcement.pf_ppo_claims import ARMS, PASSING, claims_of
 from flows.reinforcement.pf_ppo_config import ALL_ARMS, ArmName, PFPPOConfig
 from flows.reinforcement.pf_ppo_inputs import RELIABILITY
 from flows.scales import load_config
