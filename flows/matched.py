@@ -17,11 +17,13 @@ from tasks.data.stages import (
     draw_held_out_prompts,
     draw_pair_prompts,
     draw_policy_prompts,
+    draw_validation,
     label_preferences,
     prepare_preferences,
 )
 from tasks.data.world import TinyWorld
 from tasks.engine.refs import Checkpoint, DatasetRef
+from tasks.engine.schema import UserError
 from tasks.engine.session import arm
 from tasks.evaluation.collecting import Pending
 from tasks.evaluation.judges.choosing import judge_for
@@ -82,7 +84,8 @@ def share_tiny_world(config: MatchedConfig) -> Callable[[int], Shared]:
         base = import_model.submit(config.model, identify_model(config.model.path))
     else:
         base = pretrain.submit(config.pretraining, config.model.scratch, BASE_SEED)
-    evaluation = draw_evaluation.submit(config.world)
+    draw = draw_evaluation if config.evaluation.prompts == "test" else draw_validation
+    evaluation = draw.submit(config.world)
 
     def prepare(seed: int) -> Shared:
         with arm("sft", seed):
@@ -98,6 +101,11 @@ def share_tiny_world(config: MatchedConfig) -> Callable[[int], Shared]:
 
 def share_real_data(config: MatchedConfig) -> Callable[[int], Shared]:
     """Real pairs → SFT on the chosen responses (where no SFT model of the data exists; DPO, section 4)."""
+    if config.evaluation.prompts == "validation":
+        raise UserError(
+            "evaluation.prompts validation: real pairs are split into train and held-out prompts only; choose settings "
+            "on a data.path of their own"
+        )
     content = identify_source(config.data)
     if config.model.path:
         base = import_model(config.model, identify_model(config.model.path))

@@ -31,6 +31,12 @@ def draw_held_out_prompts(world: TinyWorld) -> DatasetRef:
     return store_rows(prompts, f"{world.family}-held-out-prompts")
 
 
+def draw_validation(world: TinyWorld) -> DatasetRef:
+    """Validation prompts to choose settings on, with a demonstration each; none has its samples compared."""
+    prompts = sample_prompts(world.family, "val", world.held_out_pairs + world.evaluation_prompts, seed=0)
+    return store_rows(demonstrations(prompts[world.held_out_pairs :], seed=0), f"{world.family}-validation")
+
+
 def draw_evaluation(world: TinyWorld) -> DatasetRef:
     """Evaluation prompts, the same for every arm, seed and paper, with a demonstration each to be compared with."""
     prompts = sample_prompts(world.family, "eval", world.evaluation_prompts, seed=0)

@@ -39,6 +39,14 @@ def draw_held_out_prompts(world: TinyWorld) -> DatasetRef:
 
 
 @stage()
+def draw_validation(world: TinyWorld) -> DatasetRef:
+    """Validation prompts with a demonstration each, the same for every arm, seed and paper."""
+    from tasks.data import scenario
+
+    return scenario.draw_validation(world)
+
+
+@stage()
 def draw_evaluation(world: TinyWorld) -> DatasetRef:
     """Evaluation prompts with a demonstration each, the same for every arm, seed and paper."""
     from tasks.data import scenario

@@ -1,5 +1,7 @@
 """What every arm of a run is measured by."""
 
+from typing import Literal
+
 from pydantic import Field
 
 from tasks.engine.schema import Frozen
@@ -9,6 +11,10 @@ from tasks.models.decoding import Decoding
 class Evaluation(Frozen):
     """What every arm is measured by."""
 
+    prompts: Literal["test", "validation"] = Field(
+        "test",
+        description="Prompts that arms are measured on. Settings are chosen on validation, which no verdict is drawn on",
+    )
     decoding: Decoding = Field(Decoding(), description="How responses are drawn for gold reward, win rate and KL")
     temperatures: list[float] = Field(
         [0.0, 0.25, 0.5, 0.75],
