@@ -5,6 +5,7 @@ from typing import Literal, Self
 from prefect import flow
 from pydantic import Field, model_validator
 
+from flows.claims_asked import claims_on_arms
 from flows.matched import Rows, Shared, policy_prompts, share_inputs
 from flows.paper import Paper
 from flows.preference.matched import with_reference
@@ -12,11 +13,11 @@ from flows.reinforcement.dr_po_claims import ARMS, claims_on_proxy, claims_with_
 from flows.reinforcement.matched import (
     GOLD,
     PolicyArm,
-    ReinforcementConfig,
+    RewardedConfig,
     Series,
-    fit_members,
     measure_policy,
     measure_start,
+    reward_of,
     train_policies,
 )
 from flows.report import Report, publish
@@ -33,7 +34,6 @@ from tasks.policy.steps.advantages import GeneralisedAdvantage
 from tasks.policy.steps.kl_control import FixedKL
 from tasks.policy.steps.score_adjustments import MissingEos
 from tasks.policy.steps.starts import DatasetReset, FromPrompt, PolicyRollIn, StartStates
-from tasks.reward.sources import FittedReward
 
 STARTS: dict[str, StartStates] = {
     "ppo": FromPrompt(),
@@ -49,7 +49,7 @@ WHITENED = {"ppo_whitened": "ppo", "dr_po_whitened": "dr_po"}
 """Arms with the released code's whitening of token rewards, which it has on by default."""
 
 
-class DRPOConfig(ReinforcementConfig):
+class DRPOConfig(RewardedConfig):
     """Everything that a run of the DR-PO comparison depends on."""
 
     arms: list[
@@ -120,20 +120,20 @@ def dr_po(config: DRPOConfig = DRPOConfig()) -> Report:
 
 
 def compare_arms(config: DRPOConfig, shared: Shared) -> list[Pending]:
-    """Train and measure every arm of one seed: one reward model, from which the critics start too."""
-    fitted = fit_members(config, shared)
-    arms = {name: PolicyArm(method, fitted) for name, method in methods_of(config).items()}
+    """Train and measure every arm of one seed: one reward, from whose model the critics start too."""
+    source, fitted = reward_of(config, shared)
+    arms = {name: PolicyArm(method, fitted, source) for name, method in methods_of(config).items()}
     trained = train_policies(config, shared, references_of(config, shared), arms)
     if "dpo" in config.arms:
         trained["dpo"] = train_dpo(config, shared)
     return [
-        *measure_start(config, shared, fitted),
+        *measure_start(config, shared, fitted, source),
         *measure_curve(config, shared, "sft", shared.sft, GOLD),
         *(
             score
             for name, series in trained.items()
             for score in (
-                *measure_policy(config, shared, name, series, FittedReward(), fitted),
+                *measure_policy(config, shared, name, series, source, fitted),
                 *measure_curve(config, shared, name, series, GOLD),
             )
         ),
@@ -163,11 +163,14 @@ def train_dpo(config: DRPOConfig, shared: Shared) -> Series:
 
 
 def claims_of(config: DRPOConfig) -> tuple[Claim, ...]:
-    """The claims that this configuration can settle: those on the true reward need the tiny world."""
+    """The claims that this configuration can settle: those on its arms; on the true reward in the tiny world alone."""
     snapshots = config.training.snapshots
     if config.data.path:
-        return claims_on_proxy(snapshots)
-    return claims_with_gold(snapshots, config.preference.snapshots, greedy=0.0 in config.evaluation.temperatures)
+        claims = claims_on_proxy(snapshots)
+    else:
+        greedy = 0.0 in config.evaluation.temperatures
+        claims = claims_with_gold(snapshots, config.preference.snapshots, greedy)
+    return claims_on_arms(claims, {"sft", *config.arms})
 
 
 PAPER = Paper(

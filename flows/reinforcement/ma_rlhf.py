@@ -1,32 +1,32 @@
 """MA-RLHF (arXiv 2410.02743): configuration and flow."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 from prefect import flow
 from pydantic import Field, model_validator
 
+from flows.claims_asked import claims_on_arms
 from flows.matched import Shared, policy_prompts, share_inputs
 from flows.paper import Paper
 from flows.reinforcement.ma_rlhf_claims import ARMS, MACRO, RULES, TOKEN, claims_on_proxy, claims_with_gold
 from flows.reinforcement.matched import (
     GOLD,
     PolicyArm,
-    ReinforcementConfig,
-    Reward,
+    RewardedConfig,
     RewardFitting,
     Series,
-    fit_members,
     measure_policy,
+    measure_start,
+    reward_of,
     train_policies,
 )
 from flows.report import Report, publish
 from flows.temperatures import measure_curve
-from tasks.engine.session import arm, paper_run
+from tasks.engine.session import paper_run
 from tasks.evaluation.claims import Claim
 from tasks.evaluation.collecting import Pending, collect
 from tasks.evaluation.settings import Evaluation
-from tasks.evaluation.stages import measure_demonstrations
 from tasks.policy.policy_gradient import PolicyGradient, ReinforcementTraining
 from tasks.policy.steps.advantages import GeneralisedAdvantage
 from tasks.policy.steps.clipped_policy import ClippedSurrogate
@@ -43,7 +43,6 @@ from tasks.policy.steps.termination_rules import (
     WholeResponse,
 )
 from tasks.reward.objectives.token_bradley_terry import TokenBradleyTerry
-from tasks.reward.sources import FittedReward, GoldReward
 
 VANILLA = PolicyGradient(
     score_clip=ScoreClip(limit=2.5),
@@ -53,7 +52,7 @@ VANILLA = PolicyGradient(
 """The paper's PPO: one reply a prompt, clipped scores, a KL penalty at every token, advantages as they are."""
 
 
-class MARLHFConfig(ReinforcementConfig):
+class MARLHFConfig(RewardedConfig):
     """Everything that a run of the comparison of action lengths depends on."""
 
     arms: list[
@@ -67,11 +66,6 @@ class MARLHFConfig(ReinforcementConfig):
         description="Arms to compare",
     )  # fmt: skip
     method: PolicyGradient = Field(VANILLA, description="Token-level PPO; an arm changes what an action is")
-    rewarded_by: Literal["reward_model", "gold"] = Field(
-        "reward_model",
-        description="reward_model: fitted to the pairs (the paper's TL;DR, HH-RLHF, WebGPT); gold: the tiny world's "
-        "true reward, as the tests of programs are on APPS",
-    )
     reward: RewardFitting = Field(
         RewardFitting(objective=TokenBradleyTerry()), description="The reward model; it may start the value model too"
     )
@@ -104,11 +98,7 @@ class MARLHFConfig(ReinforcementConfig):
         return self
 
     @model_validator(mode="after")
-    def _can_be_rewarded_and_parsed(self) -> Self:
-        if self.rewarded_by == "gold" and self.data.path:
-            raise ValueError("rewarded_by gold: real data has no true reward; take reward_model")
-        if self.rewarded_by == "gold" and self.method.value.start == "reward":
-            raise ValueError("method.value.start reward: rewarded_by gold fits no reward model; start it from policy")
+    def _can_be_parsed(self) -> Self:
         if self.data.path and "ma_parse" in self.arms and self.parse.parser.kind == "tiny_world":
             raise ValueError(
                 "arm ma_parse: the tiny world's grammar cannot parse real text; set parse.parser.kind=corenlp (and "
@@ -139,12 +129,11 @@ def check_parser(config: MARLHFConfig) -> None:
 
 def compare_arms(config: MARLHFConfig, shared: Shared) -> list[Pending]:
     """Fit the reward model, train and measure every arm of one seed."""
-    fitted = fit_members(config, shared) if config.rewarded_by == "reward_model" else []
-    source = FittedReward() if fitted else GoldReward()
+    source, fitted = reward_of(config, shared)
     arms = {name: PolicyArm(method, fitted, source) for name, method in methods_of(config).items()}
     trained = train_policies(config, shared, policy_prompts(config, shared), arms)
     return [
-        *measure_start(config, shared, source, fitted),
+        *measure_start(config, shared, fitted, source),
         *(
             scores
             for name, series in trained.items()
@@ -191,18 +180,6 @@ def every_method(config: MARLHFConfig) -> dict[str, PolicyGradient]:
     }
 
 
-def measure_start(
-    config: MARLHFConfig, shared: Shared, source: FittedReward | GoldReward, fitted: Sequence[Reward]
-) -> list[Pending]:
-    """The SFT model, where every arm starts, and the demonstrators' own answers."""
-    with arm("demonstrations", shared.seed):
-        demonstrated = measure_demonstrations.submit(shared.evaluation)
-    return [
-        *measure_policy(config, shared, "sft", shared.sft, source, fitted),
-        Pending("demonstrations", shared.seed, GOLD, demonstrated),
-    ]
-
-
 def measure_curves(config: MARLHFConfig, shared: Shared, trained: Mapping[str, Series]) -> list[Pending]:
     """PPO and MA-PPO at further sampling temperatures, by the true reward."""
     compared = [name for name in (TOKEN, MACRO) if name in trained]
@@ -210,11 +187,13 @@ def measure_curves(config: MARLHFConfig, shared: Shared, trained: Mapping[str, S
 
 
 def claims_of(config: MARLHFConfig) -> tuple[Claim, ...]:
-    """The claims that this configuration can settle: those on the true reward need the tiny world."""
+    """The claims that this configuration can settle: those on its arms; on the true reward in the tiny world alone."""
     snapshots, rules = config.training.snapshots, [name for name in RULES if name in config.arms]
     if config.data.path:
-        return claims_on_proxy(snapshots, rules)
-    return claims_with_gold(snapshots, rules, config.evaluation.temperatures)
+        claims = claims_on_proxy(snapshots, rules)
+    else:
+        claims = claims_with_gold(snapshots, rules, config.evaluation.temperatures)
+    return claims_on_arms(claims, {"sft", *config.arms})
 
 
 PAPER = Paper(

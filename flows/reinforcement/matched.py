@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, Self
 
 from prefect.futures import PrefectFuture
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from flows.matched import MatchedConfig, Rows, Shared, benchmark
 from tasks.engine.refs import Checkpoint, CheckpointSeries, RewardRef, Rewards
@@ -19,7 +19,7 @@ from tasks.policy.reinforcement_stages import optimise_policy
 from tasks.reward.objectives.bradley_terry import BradleyTerry
 from tasks.reward.objectives.choosing import RewardObjective
 from tasks.reward.settings import RewardTraining
-from tasks.reward.sources import FittedReward, RewardSource
+from tasks.reward.sources import FittedReward, GoldReward, RewardSource
 from tasks.reward.stages import fit_reward, score_samples
 
 GOLD = "gold"
@@ -46,6 +46,23 @@ class ReinforcementConfig(MatchedConfig):
     reward: RewardFitting = Field(RewardFitting(), description="The reward models that stand for the true reward")
     method: PolicyGradient = Field(PolicyGradient(), description="What all arms do alike; an arm changes one step")
     training: ReinforcementTraining = Field(ReinforcementTraining(), description="Budget of every policy-gradient arm")
+
+
+class RewardedConfig(ReinforcementConfig):
+    """The settings of a paper that also optimises rewards which are no model's (tests of programs, exact answers)."""
+
+    rewarded_by: Literal["reward_model", "gold"] = Field(
+        "reward_model",
+        description="reward_model: fitted to the pairs; gold: the tiny world's true reward, as tests of programs are",
+    )
+
+    @model_validator(mode="after")
+    def _gold_is_known(self) -> Self:
+        if self.rewarded_by == "gold" and self.data.path:
+            raise ValueError("rewarded_by gold: real data has no true reward; take reward_model")
+        if self.rewarded_by == "gold" and self.method.value.start == "reward":
+            raise ValueError("method.value.start reward: rewarded_by gold fits no reward model; start it from policy")
+        return self
 
 
 @dataclass(frozen=True)
@@ -80,6 +97,13 @@ def fit_members(
             )
             for member in range(count)
         ]
+
+
+def reward_of(config: RewardedConfig, shared: Shared) -> tuple[RewardSource, list[Reward]]:
+    """What every arm of one seed maximises, and the reward model behind it if there is one."""
+    if config.rewarded_by == "gold":
+        return GoldReward(), []
+    return FittedReward(), fit_members(config, shared)
 
 
 def score_references(
@@ -142,12 +166,14 @@ def measure_policy(
     return [Pending(name, shared.seed, GOLD, scores, policy), *benchmark(config, shared, name, policy)]
 
 
-def measure_start(config: ReinforcementConfig, shared: Shared, fitted: Sequence[Reward]) -> list[Pending]:
+def measure_start(
+    config: ReinforcementConfig, shared: Shared, fitted: Sequence[Reward], source: RewardSource = FittedReward()
+) -> list[Pending]:
     """The SFT model, where every arm starts, and the demonstrators' own answers."""
     with arm("demonstrations", shared.seed):
         demonstrated = measure_demonstrations.submit(shared.evaluation)
     return [
-        *measure_policy(config, shared, "sft", shared.sft, FittedReward(), fitted),
+        *measure_policy(config, shared, "sft", shared.sft, source, fitted),
         Pending("demonstrations", shared.seed, GOLD, demonstrated),
     ]
 

@@ -88,6 +88,14 @@ class Answers(Ref):
     rows: int = 0
 
 
+class PairStream(Ref):
+    """Pairs that a run drew and learned from, batch by batch, stored as Parquet and JSON."""
+
+    kind: Literal["pair_stream"] = "pair_stream"
+    rows: int = 0
+    steps: int = 0
+
+
 class CheckpointSeries(Frozen):
     """Checkpoints of one training run, in the order of their optimiser steps; the last one is final."""
 
@@ -100,9 +108,17 @@ class CheckpointSeries(Frozen):
         return self.checkpoints[-1]
 
 
+class FreshRun(Frozen):
+    """What a run on fresh pairs leaves: its checkpoints, and the pairs it learned from."""
+
+    series: CheckpointSeries
+    stream: PairStream
+
+
 def checkpoint_in(result: object) -> Checkpoint | None:
     """The checkpoint that a stage's result is, or that its series ends with."""
-    final = result.final if isinstance(result, CheckpointSeries) else result
+    series = result.series if isinstance(result, FreshRun) else result
+    final = series.final if isinstance(series, CheckpointSeries) else series
     return final if isinstance(final, Checkpoint) else None
 
 

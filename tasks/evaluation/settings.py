@@ -13,7 +13,7 @@ class Evaluation(Frozen):
 
     prompts: Literal["test", "validation"] = Field(
         "test",
-        description="Prompts that arms are measured on. Settings are chosen on validation, which no verdict is drawn on",
+        description="Prompts that arms are measured on; settings are chosen on validation, never on test",
     )
     decoding: Decoding = Field(Decoding(), description="How responses are drawn for gold reward, win rate and KL")
     temperatures: list[float] = Field(

@@ -1,0 +1,1 @@
+"""Loop 2 on pairs that are drawn from a policy while it is trained, and on recorded streams of such pairs."""
