@@ -12,6 +12,14 @@ def final_checkpoint(series: CheckpointSeries) -> Checkpoint:
 
 
 @stage()
+def join_series(parts: list[CheckpointSeries]) -> CheckpointSeries:
+    """Runs that went on one from another as one, with steps counted through."""
+    from tasks.policy import joining
+
+    return joining.join_series(parts)
+
+
+@stage()
 def thresholds_at(method: PolicyGradient, rewards: Rewards, upper: float, lower: float) -> PolicyGradient:
     """A method whose filter's thresholds are quantiles of given rewards."""
     from tasks.policy import thresholds

@@ -12,7 +12,6 @@ from tasks.data.rows import PromptRow
 from tasks.engine.schema import UserError
 from tasks.policy.fresh.drawing import Drawer
 from tasks.policy.fresh.row import ComparedRow
-from tasks.policy.fresh.settings import FreshPairs
 from tasks.policy.fresh.storing import read_round, write_round
 
 
@@ -28,7 +27,7 @@ class Rounds(Sequence[list[int]]):
         self._drawer, self._prompts, self._steps, self._batch_size = drawer, prompts, steps, batch_size
         self._folder, self._since = folder, time.perf_counter()
         rounds = math.ceil(steps / settings.refresh_every_steps)
-        self._drawn = plan_prompts(len(prompts), prompts_a_round(settings, batch_size), rounds, drawer.seed)
+        self._drawn = plan_prompts(len(prompts), settings.prompts_a_round(batch_size), rounds, drawer.seed)
         self.rows: list[ComparedRow] = []
         self.facts: dict[str, float] = {}
         """What is worth logging of the newest round; ``train_seconds`` are those of the round before it."""
@@ -84,12 +83,6 @@ class Rounds(Sequence[list[int]]):
                 "prompts; other responses were alike or tied); sample more prompts or responses, or check the labels"
             )
         return [batch.tolist() for batch in np.array_split(order.astype(int), steps)]
-
-
-def prompts_a_round(settings: FreshPairs, batch_size: int) -> int:
-    """Prompts that fill the batches of a round where no comparison is left out."""
-    rows = settings.choice.rows(settings.per_prompt) * settings.passes
-    return math.ceil(batch_size * settings.refresh_every_steps / rows)
 
 
 def plan_prompts(prompts: int, count: int, rounds: int, seed: int) -> list[list[int]]:

@@ -1,5 +1,6 @@
 """How often, from whom and by what rule pairs are refreshed: the dial between offline and online."""
 
+import math
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -49,6 +50,11 @@ class FreshPairs(Frozen):
     calibration: bool = Field(
         False, description="Sample one response a prompt from the reference policy as well (VPO, XPO)"
     )
+
+    def prompts_a_round(self, batch_size: int) -> int:
+        """Prompts that fill the batches of a round where no comparison is left out."""
+        rows = self.choice.rows(self.per_prompt) * self.passes
+        return math.ceil(batch_size * self.refresh_every_steps / rows)
 
     @model_validator(mode="after")
     def _responses_can_be_shared_out(self) -> Self:
