@@ -57,6 +57,7 @@ def measure_filter_reliability(
     """R^2 between reward and gold reward under every filter of ``filters``, by name.
 
     ``rewards`` hold equally many responses a prompt with ``reward`` and ``gold_reward`` (the paper: 10 from pi_SFT).
+    Every seed has prompts of its own, so they are numbered: filters are paired prompt by prompt within a seed.
     Metrics: ``filter_r2`` (jackknife pseudo-values, one a prompt: single ones may leave [0, 1], their mean is R^2) and
     ``filter_kept``; the point is the filter's name. A filter that leaves fewer than three bins has no R^2 and
     no rows of it.
@@ -64,7 +65,8 @@ def measure_filter_reliability(
     Raises:
         UserError: gold rewards are missing, prompts differ in their number of responses, or all rewards are equal.
     """
-    prompts, proxy, gold = by_prompt(read_rewards(rewards))
+    proxy, gold = by_prompt(read_rewards(rewards))
+    prompts = [f"prompt-{number:06d}" for number in range(len(proxy))]
     tracker = current_tracker()
     frames, tables = [], []
     for done, (name, chosen) in enumerate(filters.items(), start=1):
@@ -78,8 +80,8 @@ def measure_filter_reliability(
     return store_scores(pd.concat(frames, ignore_index=True))
 
 
-def by_prompt(table: pd.DataFrame) -> tuple[list[str], Values, Values]:
-    """Prompts in sorted order, and their rewards and gold rewards [prompts, responses].
+def by_prompt(table: pd.DataFrame) -> tuple[Values, Values]:
+    """Rewards and gold rewards [prompts, responses] of all prompts in sorted order.
 
     Raises UserError as ``measure_filter_reliability``.
     """
@@ -98,7 +100,7 @@ def by_prompt(table: pd.DataFrame) -> tuple[list[str], Values, Values]:
     ordered = table.sort_values(["prompt_id", "sample"], kind="stable")
     shape = (len(sizes), int(sizes.iloc[0]))
     proxy, gold = (ordered[name].to_numpy(dtype=np.float64).reshape(shape) for name in ("reward", "gold_reward"))
-    return [str(prompt) for prompt in sizes.index], proxy, gold
+    return proxy, gold
 
 
 def filter_reliability(

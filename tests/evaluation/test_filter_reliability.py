@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tasks.data.tables import read_scores
 from tasks.engine.schema import UserError
 from tasks.engine.tracking import stage_tracker
+from tasks.evaluation.collecting import named
 from tasks.evaluation.filter_reliability import (
     Binning,
     bin_places,
@@ -19,6 +20,7 @@ from tasks.evaluation.filter_reliability import (
     measure_filter_reliability,
     weighted_r2,
 )
+from tasks.evaluation.scores import align, concat_scores
 from tasks.policy.steps.filter_choice import best_filter, choose_filter
 from tasks.policy.steps.filters import KeepAll, PowerReweight, RandomSubset, RankWeights, Threshold
 from tasks.reward.scoring import store_rewards
@@ -138,21 +140,34 @@ def test_scores_are_one_a_prompt_and_choose_the_filter(rlhf_home, tmp_path):
     assert "filter_reliability.json" in (tmp_path / "run.jsonl").read_text()
 
 
+def test_filters_are_compared_over_seeds_that_have_prompts_of_their_own(rlhf_home, tmp_path):
+    frames = []
+    for seed in (0, 1):
+        table = rewards_table()
+        table["prompt_id"] = f"seed-{seed}-" + table["prompt_id"]
+        with stage_tracker(tmp_path / f"{seed}.jsonl", tmp_path / f"work-{seed}"):
+            found = measure_filter_reliability(store_rewards(table), FILTERS, seed)
+        frames.append(named(read_scores(found), "pf_ppo", "sft", seed, "reliability"))
+    series = [("sft@br", "filter_r2"), ("sft@bw", "filter_r2")]
+    (one, other), left_out = align(concat_scores(frames), "reliability", series)
+    assert one.shape == other.shape == (2, 30)
+    assert not left_out
+
+
 def test_rewards_are_read_by_prompt_and_sample():
     table = rewards_table()
-    prompts, rewards, gold = by_prompt(table.sample(frac=1.0, random_state=2))
-    assert prompts == sorted(set(table["prompt_id"]))
+    rewards, gold = by_prompt(table.sample(frac=1.0, random_state=2))
     assert rewards.ravel().tolist() == table["reward"].tolist()
     assert gold.ravel().tolist() == table["gold_reward"].tolist()
 
 
 @pytest.mark.parametrize(
-    ("spoil", "named"),
+    ("spoil", "message"),
     [
         (lambda table: table.assign(gold_reward=math.nan), "150 of 150 responses have no gold reward"),
         (lambda table: table.drop(index=0), "equally many responses a prompt, these are 4 to 5"),
     ],
 )
-def test_what_cannot_be_measured_is_named(spoil, named):
-    with pytest.raises(UserError, match=named):
+def test_what_cannot_be_measured_is_named(spoil, message):
+    with pytest.raises(UserError, match=message):
         by_prompt(spoil(rewards_table()))
