@@ -61,6 +61,18 @@ PAPERS: Mapping[str, Entry] = {
         arxiv="2310.02743",
         minutes={"smoke": 1.0, "laptop": 18.0, "gpu": 2400.0},
     ),
+    "online_offline_gap": Entry(
+        module="flows.studies.online_offline_gap",
+        title="Understanding the performance gap between online and offline alignment algorithms",
+        arxiv="2405.08448",
+        minutes={"smoke": 1.0, "laptop": 40.0, "gpu": 2400.0},
+    ),
+    "simpo": Entry(
+        module="flows.preference.simpo",
+        title="SimPO: Simple Preference Optimization with a Reference-Free Reward",
+        arxiv="2405.14734",
+        minutes={"smoke": 0.7, "laptop": 15.0, "gpu": 600.0},
+    ),
     "pf_ppo": Entry(
         module="flows.reinforcement.pf_ppo",
         title="Policy Filtration for RLHF to Mitigate Noise in Reward Models",

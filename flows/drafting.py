@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 from pydantic import BaseModel
@@ -59,16 +59,20 @@ def locate(data: str) -> str:
 
 
 def parse_override(text: str, model: type[BaseModel]) -> dict[str, Any]:
-    """``a.b=value`` as a nested mapping; the value is YAML, except where the setting is text."""
+    """``a.b=value`` as a nested mapping; the value is YAML, except where the setting is text.
+
+    A list may be written without its brackets: ``parts=E1,E4``.
+    """
     path, equals, raw = text.partition("=")
     names = path.strip().split(".")
     if not equals or not all(names):
         raise UserError(f"--set {text}: write it as path=value, e.g. --set policy.beta=0.05")
+    target = field_at(model, names)
+    listed = target is not None and get_origin(target.annotation) is list
     try:
-        value = yaml.safe_load(raw)
+        value = yaml.safe_load(f"[{raw}]" if listed and not raw.lstrip().startswith("[") else raw)
     except yaml.YAMLError as error:
         raise UserError(f"--set {text}: the value is not YAML") from error
-    target = field_at(model, names)
     value = raw if target is not None and target.annotation is str else value
     for name in reversed(names):
         value = {name: value}

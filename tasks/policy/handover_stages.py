@@ -12,6 +12,12 @@ def final_checkpoint(series: CheckpointSeries) -> Checkpoint:
 
 
 @stage()
+def first_checkpoint(series: CheckpointSeries) -> Checkpoint:
+    """The earliest checkpoint of a run that was kept."""
+    return series.checkpoints[0]
+
+
+@stage()
 def join_series(parts: list[CheckpointSeries]) -> CheckpointSeries:
     """Runs that went on one from another as one, with steps counted through."""
     from tasks.policy import joining

@@ -69,20 +69,24 @@ class Drawer:
         counts = {"pairs": 0, "tied": 0, "identical": 0}
         for place, (one, verdict) in enumerate(zip(answered, verdicts, strict=True)):
             for label in self._labels(verdict, np.random.default_rng(seeds[place])):
-                outcome = _outcome(one, label)
+                outcome = self._outcome(one, label)
                 counts[outcome] += 1
-                if label is not None and outcome == "pairs":
+                if outcome == "pairs":
                     extra = calibration[place : place + 1]
                     rows.append(_compared(prompts[place], one, label, verdict, true[place], extra))
+        counts["dropped"] = len(prompts) * self.settings.choice.rows(self.settings.per_prompt) - sum(counts.values())
         times.append(time.perf_counter())
         scored = self._scored(rows)
         times.append(time.perf_counter())
         spent = dict(
             zip(("sample_seconds", "label_seconds", "reference_seconds"), np.diff(times).tolist(), strict=True)
         )
-        return Round(
-            scored, {name: float(count) for name, count in counts.items()} | _facts(answered, rows, true) | spent
+        facts = {name: float(count) for name, count in counts.items()} | _facts(answered, rows, true)
+        facts["sampled_tokens"] = float(
+            sum(len(row["ids"]) for one in answered for row in one.responses)
+            + sum(len(row["ids"]) for row in calibration)
         )
+        return Round(scored, facts | spent)
 
     def _answer(self, prompts: Sequence[PromptRow], number: int) -> list[Answered]:
         """Responses of every prompt, shared out over sampling policies and temperatures."""
@@ -110,24 +114,28 @@ class Drawer:
         (seed,) = row_seeds(self.seed, [key])
         return draw(sampler, list(prompts), decoding, count, seed)
 
-    def _labels(self, verdict: Verdict, rng: np.random.Generator) -> list[Label | None]:
-        """A label a row that the choice makes of a prompt; None for a tie."""
+    def _labels(self, verdict: Verdict, rng: np.random.Generator) -> list[Label]:
+        """A label a row that the choice makes of a prompt."""
         ranks = np.argsort(-verdict.rewards, kind="stable").tolist()
         choice = self.settings.choice
         if isinstance(choice, WholeGroup):
             return [Label(ranks, 1.0)]
         return [self._decide(pair, verdict.wins, rng) for pair in choice.pairs(verdict.wins, ranks, rng)]
 
-    def _decide(self, pair: tuple[int, int], wins: Floats, rng: np.random.Generator) -> Label | None:
+    def _decide(self, pair: tuple[int, int], wins: Floats, rng: np.random.Generator) -> Label:
         first, second = pair
         chance = float(wins[first, second])
         drawn, flipped = rng.random(2)
-        if self.labels.decide == "order" and chance == 0.5:
-            return None
         prefers_first = chance > 0.5 if self.labels.decide == "order" else drawn < chance
         if prefers_first != (flipped < self.labels.flip):
             return Label([first, second], chance)
         return Label([second, first], 1.0 - chance)
+
+    def _outcome(self, one: Answered, label: Label) -> str:
+        """``pairs``, or why a comparison is left out."""
+        if len({one.responses[place]["response"] for place in label.places}) == 1:
+            return "identical"
+        return "tied" if self.labels.decide == "order" and label.strength == 0.5 else "pairs"
 
     def _scored(self, rows: list[ComparedRow]) -> list[ComparedRow]:
         """Rows with the log-probabilities of every anchor but ``behaviour``, which sampling has scored."""
@@ -137,14 +145,6 @@ class Drawer:
             one._replace(anchors=one.anchors | {name: scores[place] for name, scores in found.items()})
             for place, one in enumerate(rows)
         ]
-
-
-def _outcome(one: Answered, label: Label | None) -> str:
-    """``pairs``, or why a comparison is left out."""
-    if label is None:
-        return "tied"
-    texts = {one.responses[place]["response"] for place in label.places}
-    return "pairs" if len(texts) > 1 else "identical"
 
 
 def _compared(
@@ -159,6 +159,7 @@ def _compared(
         anchors={"behaviour": [row["log_prob"] for row in responses]},
         strength=strength,
         rewards=verdict.rewards[places].tolist(),
+        win_rates=verdict.win_rates[places].tolist(),
         gold=gold[places].tolist(),
     )
 

@@ -17,7 +17,7 @@ from tasks.models.packing import EncodedGroup
 from tasks.models.parts import Scorable
 from tasks.models.reference import score_groups
 from tasks.policy.fresh.choices import Floats
-from tasks.policy.fresh.labellers import ImplicitLabels, Labeller, PairwiseLabels, RewardLabels
+from tasks.policy.fresh.labellers import CyclicLabels, ImplicitLabels, Labeller, PairwiseLabels, RewardLabels
 from tasks.reward.function import Judged, RewardFunction, open_reward_function
 from tasks.reward.model import score_groups as read_network
 from tasks.reward.objectives.pairwise_judge import win_probability
@@ -44,7 +44,12 @@ class Verdict(NamedTuple):
     wins: Floats
     """[k, k]: probability that the row's response beats the column's; 0.5 on the diagonal."""
     rewards: Floats
-    """[k]: rewards after any length penalty; of a judge without rewards the mean probability of winning."""
+    """[k]: rewards after any length penalty; of a judge without rewards the win rates."""
+
+    @property
+    def win_rates(self) -> Floats:
+        """[k]: mean probability of winning against another response of the same prompt."""
+        return win_rates(self.wins)
 
 
 class Judge(Protocol):
@@ -66,6 +71,10 @@ def open_judge(
         return RewardJudge(open_reward_function(labeller.source, fitted, model), labeller)
     if isinstance(labeller, PairwiseLabels):
         return PairwiseModelJudge(labeller, fitted, model)
+    if isinstance(labeller, CyclicLabels):
+        from tasks.policy.fresh.cyclic import CyclicJudge
+
+        return CyclicJudge(labeller, fitted)
     if fitted:
         raise UserError(f"labeller implicit reads the policy itself, {len(fitted)} fitted models were given")
     return ImplicitJudge(labeller, policy, reference)
@@ -84,16 +93,9 @@ class RewardJudge:
         columns = self._function.score([Judged(row, row["response"], row["finished"]) for row in rows])
         penalty = self._labeller.length_penalty
         rewards = np.array(columns["reward"]) - penalty * np.array([len(row["response"]) for row in rows])
-        for row, reward in zip(rows, rewards.tolist(), strict=True):
-            if not np.isfinite(reward):
-                raise UserError(
-                    f"reward is {reward} for prompt {row['prompt_id']}, response {row['response'][:80]!r}; "
-                    "check the reward model (NaN weights?) or the reward function"
-                )
-        return [
-            Verdict(preferences(group, self._labeller.temperature), group)
-            for group in rewards.reshape(len(prompts), -1)
-        ]
+        groups = rewards.reshape(len(prompts), -1)
+        require_finite(prompts, groups, "reward")
+        return [Verdict(preferences(group, self._labeller.temperature), group) for group in groups]
 
 
 class ImplicitJudge:
@@ -106,6 +108,7 @@ class ImplicitJudge:
         """P = sigma(difference of implicit rewards), as DPO's loss reads them."""
         groups = [one.group for one in prompts]
         ratios = np.array(score_groups(self._policy, groups)) - np.array(score_groups(self._reference, groups))
+        require_finite(prompts, ratios, "log-ratio of policy and reference")
         return [Verdict(preferences(rewards, 1.0), rewards) for rewards in self._beta * ratios]
 
 
@@ -123,7 +126,10 @@ class PairwiseModelJudge:
         self._temperature = labeller.temperature
 
     def judge(self, prompts: Sequence[Answered]) -> list[Verdict]:
-        """P(a beats b) = mean of sigma(z(a, b)) and 1 - sigma(z(b, a)); two equal texts are a tie."""
+        """P(a beats b) = mean of sigma(z(a, b)) and 1 - sigma(z(b, a)); two equal texts are a tie.
+
+        Raises UserError if the judge gives NaN, naming the prompt.
+        """
         count = len(prompts[0].responses)
         orders = list(permutations(range(count), 2))
         groups = [self._encoded(one.responses) for one in prompts]
@@ -132,6 +138,7 @@ class PairwiseModelJudge:
         first, second = torch.tensor(orders).T
         logits[:, first, second] = torch.cat(read).view(len(prompts), -1) / self._temperature
         wins = win_probability(logits, logits.mT).double().numpy()
+        require_finite(prompts, wins.mean(2), "preference")
         return [_verdict(one.responses, matrix) for one, matrix in zip(prompts, wins, strict=True)]
 
     def _encoded(self, responses: Sequence[SampleRow]) -> EncodedGroup:
@@ -143,7 +150,23 @@ class PairwiseModelJudge:
 def _verdict(responses: Sequence[SampleRow], wins: Floats) -> Verdict:
     texts = np.array([row["response"] for row in responses])
     wins[texts[:, None] == texts[None, :]] = 0.5
-    return Verdict(wins, (wins.sum(1) - 0.5) / (len(texts) - 1))
+    return Verdict(wins, win_rates(wins))
+
+
+def win_rates(wins: Floats) -> Floats:
+    """[k, k] probabilities with 0.5 on the diagonal -> [k] means over the other responses."""
+    rates: Floats = (wins.sum(1) - 0.5) / (len(wins) - 1)
+    return rates
+
+
+def require_finite(prompts: Sequence[Answered], values: Floats, name: str) -> None:
+    """Raise UserError if one of ``values`` [prompts, k] is NaN or infinite, naming prompt and response."""
+    for prompt, place in np.argwhere(~np.isfinite(values))[:1].tolist():
+        row = prompts[prompt].responses[place]
+        raise UserError(
+            f"{name} is {values[prompt, place]} for prompt {row['prompt_id']}, response {row['response'][:80]!r}; "
+            "check the reward model or judge (NaN weights?) or the reward function"
+        )
 
 
 def preferences(rewards: Floats, temperature: float) -> Floats:

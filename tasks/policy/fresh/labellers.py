@@ -46,4 +46,16 @@ class ImplicitLabels(Labels):
     beta: float = Field(0.1, ge=1e-4, le=100.0, description="Scale of the implicit reward")
 
 
-Labeller = Annotated[RewardLabels | PairwiseLabels | ImplicitLabels, Field(discriminator="kind")]
+class CyclicLabels(Labels):
+    """By preferences that go in a circle: openers of the tiny world's family instruct, and better content (INPO)."""
+
+    kind: Literal["cyclic"] = "cyclic"
+    advantage: float = Field(
+        0.8, ge=0.5, le=0.99, description="Probability that a style beats the next one in the circle, content equal"
+    )
+    content_weight: float = Field(
+        1.0, ge=0.0, le=100.0, description="Log odds a unit of the gold reward, openers left out, that content adds"
+    )
+
+
+Labeller = Annotated[RewardLabels | PairwiseLabels | ImplicitLabels | CyclicLabels, Field(discriminator="kind")]

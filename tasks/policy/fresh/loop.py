@@ -11,15 +11,16 @@ from tasks.engine.schema import UserError
 from tasks.engine.tracking import current_tracker
 from tasks.models.config import ModelConfig
 from tasks.models.log_probs import ResponseScorer
-from tasks.models.opening import open_frozen, open_policy
-from tasks.models.packing import EncodedGroup
-from tasks.models.parts import Scorable, disable_dropout
+from tasks.models.opening import open_frozen
+from tasks.models.parts import Scorable
+from tasks.policy.fresh.choices import WholeGroup
 from tasks.policy.fresh.drawing import Drawer
 from tasks.policy.fresh.judging import open_judge
-from tasks.policy.fresh.labellers import Labeller
+from tasks.policy.fresh.labellers import ImplicitLabels, Labeller
 from tasks.policy.fresh.rounds import Rounds
-from tasks.policy.fresh.row import loss_on
+from tasks.policy.fresh.row import loss_on, require_readable
 from tasks.policy.fresh.settings import FreshPairs
+from tasks.policy.fresh.starting import open_trained
 from tasks.policy.fresh.storing import store_stream
 from tasks.policy.loop import LossOf, Metrics, snapshots_at, train
 from tasks.policy.objectives.objective import Objective
@@ -46,18 +47,14 @@ def optimise_on_fresh_pairs(
     """
     tracker = current_tracker()
     tracker.dataset(prompts, "training")
-    if not training.max_steps:
-        raise UserError(
-            "training.max_steps 0: fresh pairs do not end by themselves; say how many optimiser steps to take"
-        )
-    require_sampled_as_scored(objective, fresh)
-    policy, tokenizer = open_policy(start, model)
-    disable_dropout(policy)
-    frozen = {"reference": open_frozen(reference, model)[0]}
+    refuse_misfits(start, reference, labeller, objective, fresh, training)
+    policy, tokenizer = open_trained(start, model, seed)
+    frozen: dict[str, Scorable] = {
+        "reference": policy if fresh.reference == "moving" else open_frozen(reference, model)[0]
+    }
     if fresh.behaviour != "current":
-        frozen["start"] = frozen["reference"] if start.digest == reference.digest else open_frozen(start, model)[0]
-    if fresh.reference == "moving":
-        frozen["reference"] = policy
+        shared = start.digest == reference.digest and fresh.reference == "fixed"
+        frozen["start"] = frozen["reference"] if shared else open_frozen(start, model)[0]
     judge = open_judge(labeller, fitted, model, policy, frozen["reference"])
     models: dict[str, Scorable] = {"current": policy, "previous": policy, **frozen}
     drawer = Drawer(fresh, labeller, judge, models, objective.anchors_needed, tokenizer, seed)
@@ -67,10 +64,35 @@ def optimise_on_fresh_pairs(
     snapshots = Snapshots(policy, tokenizer, tracker)
     steps = snapshots_at(len(rounds), training.snapshots)
     train(ResponseScorer(policy), rounds, fresh_loss(rounds, objective), training, tracker, snapshots.take, steps)
-    stream = store_stream(rounds.rows, rounds.batches)
-    trained = (rounds.rows[place].group for batch in rounds.batches for place in batch)
-    tracker.metrics({"cost/tokens": sum(map(tokens_of, trained))}, len(rounds))
+    stream = store_stream(rounds.paths, rounds.batches)
+    rounds.discard()
+    costs = {"cost/tokens": rounds.tokens["trained"], "cost/sampled_tokens": rounds.tokens["sampled"]}
+    tracker.metrics(costs, len(rounds))
     return FreshRun(series=snapshots.series(steps), stream=stream)
+
+
+def refuse_misfits(
+    start: Checkpoint,
+    reference: Checkpoint,
+    labeller: Labeller,
+    objective: Objective,
+    fresh: FreshPairs,
+    training: PreferenceTraining,
+) -> None:
+    """Raise UserError where settings do not fit each other."""
+    if not training.max_steps:
+        raise UserError(
+            "training.max_steps 0: fresh pairs do not end by themselves; say how many optimiser steps to take"
+        )
+    require_sampled_as_scored(objective, fresh)
+    compared = fresh.per_prompt if isinstance(fresh.choice, WholeGroup) else 2
+    require_readable(objective, compared, compared + fresh.calibration)
+    undecided = start.digest == reference.digest and labeller.decide == "order"
+    if isinstance(labeller, ImplicitLabels) and (undecided or fresh.reference == "moving"):
+        raise UserError(
+            "labeller implicit reads log(policy / reference), which is 0 where the policy is its own reference: "
+            "start from a trained policy, and with reference fixed"
+        )
 
 
 def require_sampled_as_scored(objective: Objective, fresh: FreshPairs) -> None:
@@ -81,11 +103,6 @@ def require_sampled_as_scored(objective: Objective, fresh: FreshPairs) -> None:
             "the objective reads the sampling policy's log-probabilities, which are those of temperature 1 without "
             "top_p; set temperatures to [1.0] and decoding.top_p to 1"
         )
-
-
-def tokens_of(group: EncodedGroup) -> int:
-    """Tokens of a group, its prompt once a response."""
-    return sum(len(group.prompt) + len(response) for response in group.responses)
 
 
 def fresh_loss(rounds: Rounds, objective: Objective) -> LossOf:

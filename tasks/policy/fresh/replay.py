@@ -9,10 +9,9 @@ from tasks.engine.refs import Checkpoint, CheckpointSeries, PairStream
 from tasks.engine.tracking import current_tracker
 from tasks.models.config import ModelConfig
 from tasks.models.log_probs import ResponseScorer
-from tasks.models.opening import open_policy
-from tasks.models.parts import disable_dropout
-from tasks.policy.fresh.row import loss_on, require_anchors
+from tasks.policy.fresh.row import loss_on, require_anchors, require_readable, tokens_of
 from tasks.policy.fresh.settings import Replayed
+from tasks.policy.fresh.starting import open_trained
 from tasks.policy.fresh.storing import read_stream
 from tasks.policy.loop import Metrics, snapshots_at, steps_of, train
 from tasks.policy.objectives.objective import Objective
@@ -37,9 +36,9 @@ def optimise_on_stream(
     tracker = current_tracker()
     rows, recorded = read_stream(stream)
     require_anchors(rows, objective)
+    require_readable(objective, len(rows[0].rewards), len(rows[0].group.responses))
     plan = steps_of(reordered(recorded, replayed, seed), training)
-    policy, tokenizer = open_policy(start, model)
-    disable_dropout(policy)
+    policy, tokenizer = open_trained(start, model, seed)
     snapshots = Snapshots(policy, tokenizer, tracker)
     steps = snapshots_at(len(plan), training.snapshots)
 
@@ -47,6 +46,7 @@ def optimise_on_stream(
         return loss_on([rows[place] for place in places], scorer, objective)
 
     train(ResponseScorer(policy), plan, loss_of, training, tracker, snapshots.take, steps)
+    tracker.metrics({"cost/tokens": sum(tokens_of(rows[place].group) for batch in plan for place in batch)}, len(plan))
     return snapshots.series(steps)
 
 

@@ -30,8 +30,16 @@ class ComparedRow(NamedTuple):
     """Probability that the labeller gives to the preferred response beating the other; of a whole group 1."""
     rewards: list[float]
     """What the labeller thinks of each compared response."""
+    win_rates: list[float]
+    """How likely each is preferred to another response that was sampled to its prompt, in [0, 1]."""
     gold: list[float]
     """True rewards of the same, NaN where not known."""
+
+
+ANCHORS = frozenset({"reference", "previous", "behaviour"})
+"""Whose scores rows can carry."""
+COLUMNS = ("strength", "rewards", "win_rates")
+"""What else of a row an objective can read."""
 
 
 def loss_on(rows: Sequence[ComparedRow], scorer: nn.Module, objective: Objective) -> tuple[Tensor, Metrics]:
@@ -41,11 +49,38 @@ def loss_on(rows: Sequence[ComparedRow], scorer: nn.Module, objective: Objective
         name: torch.tensor([one.anchors[name] for one in rows], dtype=torch.float32, device=policy.device)
         for name in objective.anchors_needed
     }
-    columns = {
-        "strength": torch.tensor([one.strength for one in rows], device=policy.device),
-        "rewards": torch.tensor([one.rewards for one in rows], device=policy.device),
-    }
+    columns = {name: torch.tensor([getattr(one, name) for one in rows], device=policy.device) for name in COLUMNS}
     return objective.loss(ScoredGroup(policy, frozen, lengths, columns))
+
+
+def require_readable(objective: Objective, compared: int, responses: int) -> None:
+    """Raise UserError if ``objective`` cannot take rows of ``responses`` responses of which ``compared`` have rewards.
+
+    It is tried on two such rows of zeros, so that a run does not find out after its first samples.
+    """
+    wanted = set(objective.anchors_needed) - ANCHORS | set(getattr(objective, "columns_needed", ())) - set(COLUMNS)
+    if wanted:
+        raise UserError(
+            f"the objective reads {', '.join(sorted(wanted))}, which fresh pairs do not have; "
+            f"they have scores of {', '.join(sorted(ANCHORS))} and columns {', '.join(COLUMNS)}"
+        )
+    scores, rewards = torch.zeros(2, responses), torch.zeros(2, compared)
+    columns = {"strength": torch.ones(2), "rewards": rewards, "win_rates": rewards + 0.5}
+    group = ScoredGroup(
+        scores, dict.fromkeys(objective.anchors_needed, scores), torch.ones(2, responses, dtype=torch.int64), columns
+    )
+    try:
+        objective.loss(group)
+    except (IndexError, KeyError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"the objective does not take rows of {responses} responses, {compared} of them compared ({error}); "
+            "choose per_prompt, choice and calibration as it wants them"
+        ) from error
+
+
+def tokens_of(group: EncodedGroup) -> int:
+    """Tokens of a group, its prompt once a response."""
+    return sum(len(group.prompt) + len(response) for response in group.responses)
 
 
 def require_anchors(rows: Sequence[ComparedRow], objective: Objective) -> None:
@@ -60,7 +95,7 @@ def require_anchors(rows: Sequence[ComparedRow], objective: Objective) -> None:
 
 def write_rows(rows: Sequence[ComparedRow], path: Path) -> None:
     """Write rows as Parquet, whole or not at all."""
-    staging = path.with_suffix(".new")
+    staging = path.with_name(f".{path.name}.{os.getpid()}")
     with staging.open("wb") as file:
         pq.write_table(pa.Table.from_pylist([_flat(one) for one in rows]), file)
         file.flush()
@@ -83,6 +118,7 @@ def _flat(one: ComparedRow) -> dict[str, Any]:
         "anchor_log_probs": list(one.anchors.values()),
         "strength": one.strength,
         "rewards": one.rewards,
+        "win_rates": one.win_rates,
         "gold": one.gold,
     }
 
@@ -95,5 +131,6 @@ def _deep(flat: dict[str, Any]) -> ComparedRow:
         anchors=dict(zip(flat["anchor_names"], flat["anchor_log_probs"], strict=True)),
         strength=flat["strength"],
         rewards=flat["rewards"],
+        win_rates=flat["win_rates"],
         gold=flat["gold"],
     )

@@ -51,10 +51,10 @@ class FreshPairs(Frozen):
         False, description="Sample one response a prompt from the reference policy as well (VPO, XPO)"
     )
 
-    def prompts_a_round(self, batch_size: int) -> int:
-        """Prompts that fill the batches of a round where no comparison is left out."""
+    def prompts_a_round(self, batch_size: int, steps: int | None = None) -> int:
+        """Prompts that fill the batches of a round (of ``steps`` if it is shorter) where no comparison is left out."""
         rows = self.choice.rows(self.per_prompt) * self.passes
-        return math.ceil(batch_size * self.refresh_every_steps / rows)
+        return math.ceil(batch_size * (self.refresh_every_steps if steps is None else steps) / rows)
 
     @model_validator(mode="after")
     def _responses_can_be_shared_out(self) -> Self:
@@ -62,6 +62,14 @@ class FreshPairs(Frozen):
         if self.per_prompt % shares:
             raise ValueError(f"per_prompt {self.per_prompt} cannot be shared out equally in {shares} parts")
         self.choice.require(self.per_prompt)
+        return self
+
+    @model_validator(mode="after")
+    def _temperature_stands_in_one_place(self) -> Self:
+        if self.decoding.temperature != 1.0:
+            raise ValueError(
+                f"decoding.temperature {self.decoding.temperature:g} has no say here; put it in temperatures"
+            )
         return self
 
 

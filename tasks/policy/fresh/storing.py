@@ -5,6 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import pyarrow.parquet as pq
+
 from tasks.engine.files import write_json
 from tasks.engine.refs import PairStream
 from tasks.engine.store import Store
@@ -34,14 +36,19 @@ def read_round(path: Path) -> tuple[list[ComparedRow], dict[str, float]] | None:
     return (read_rows(path), json.loads(facts.read_text())) if facts.exists() else None
 
 
-def store_stream(rows: Sequence[ComparedRow], plan: Sequence[list[int]]) -> PairStream:
-    """Store what a run learned from."""
+def store_stream(rounds: Sequence[Path], plan: Sequence[list[int]]) -> PairStream:
+    """Store what a run learned from: the rows of ``rounds`` one after another, never all of them in memory."""
+    filled = [path for path in rounds if pq.read_metadata(path).num_rows]
+    schema = pq.read_schema(filled[0])
 
     def fill(folder: Path) -> None:
-        write_rows(rows, folder / ROWS)
+        with pq.ParquetWriter(folder / ROWS, schema) as writer:
+            for path in filled:
+                writer.write_table(pq.read_table(path, schema=schema))
         write_json(folder / PLAN, list(plan))
 
-    return Store().write(PairStream, fill, rows=len(rows), steps=len(plan))
+    rows = sum(pq.read_metadata(path).num_rows for path in filled)
+    return Store().write(PairStream, fill, rows=rows, steps=len(plan))
 
 
 def read_stream(ref: PairStream) -> Stream:

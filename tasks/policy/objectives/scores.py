@@ -16,10 +16,10 @@ class ScoredGroup:
 
     ``policy``: [batch, group] float32, sum over response tokens (incl. EOS) of log pi(y_t | x, y_<t); carries
     the gradient. Column 0 is the chosen response and column 1 the rejected one; ranked groups run best first.
-    ``anchors``: frozen models' scores of the same responses by name (``reference``, ``previous``), each
+    ``anchors``: frozen models' scores of the same responses by name (``reference``, ``previous``, ``behaviour``), each
     [batch, group] float32 without gradient. An objective names those it needs in ``anchors_needed``.
     ``lengths``: [batch, group] int64, number of scored tokens.
-    ``columns``: per-row extras that came with the data, each [batch], e.g. a soft label.
+    ``columns``: per-row extras that came with the data, each [batch, ...]: a soft label, the responses' rewards.
     """
 
     policy: Tensor
