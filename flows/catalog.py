@@ -73,6 +73,24 @@ PAPERS: Mapping[str, Entry] = {
         arxiv="2405.14734",
         minutes={"smoke": 0.7, "laptop": 15.0, "gpu": 600.0},
     ),
+    "a_lol": Entry(
+        module="flows.preference.a_lol",
+        title="Improving Language Models with Advantage-based Offline Policy Gradients",
+        arxiv="2305.14718",
+        minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 900.0},
+    ),
+    "superhf": Entry(
+        module="flows.preference.superhf",
+        title="SuperHF: Supervised Iterative Learning from Human Feedback",
+        arxiv="2310.16763",
+        minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 1800.0},
+    ),
+    "tournament": Entry(
+        module="flows.studies.tournament",
+        title="Tournament: any methods, any scenario, one budget, one ranking",
+        arxiv="",
+        minutes={"smoke": 1.0, "laptop": 20.0, "gpu": 2400.0},
+    ),
     "pf_ppo": Entry(
         module="flows.reinforcement.pf_ppo",
         title="Policy Filtration for RLHF to Mitigate Noise in Reward Models",

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pandas as pd
@@ -47,7 +48,25 @@ class Report(Frozen):
     mlflow_uri: str = ""
 
 
-def publish(session: Session, collected: Collected, claims: Sequence[Claim], suites: Sequence[str]) -> Report:
+@dataclass(frozen=True)
+class Extras:
+    """What a flow adds to the usual report of its own."""
+
+    figures: Sequence[Figure] = ()
+    """Shown first."""
+    tables: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    """Artifact's file name to its content."""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    """Of the run in MLflow."""
+
+
+def publish(
+    session: Session,
+    collected: Collected,
+    claims: Sequence[Claim],
+    suites: Sequence[str],
+    extras: Extras = Extras(),
+) -> Report:
     """Aggregate once, judge the claims together (Holm), and put everything where people look for it."""
     scores = collected.scores
     for suite in suites:
@@ -59,7 +78,10 @@ def publish(session: Session, collected: Collected, claims: Sequence[Claim], sui
     root.table("verdicts.json", verdicts)
     root.text("scores.csv", scores.to_csv(index=False))
     curves = log_over_optimisation(root, scores, suites)
-    figures = [*figures_of(scores, suites), *reinforcement_figures(curves, suites)]
+    figures = [*extras.figures, *figures_of(scores, suites), *reinforcement_figures(curves, suites)]
+    for name, table in extras.tables.items():
+        root.table(name, table)
+    root.tags(dict(extras.tags))
     root.text("report.html", html_report(session.paper, verdicts, boards, figures))
     root.tags({f"verdict.{row['claim']}": str(row["outcome"]) for row in records(verdicts)})
     failures = root_causes(session, collected.failures)
