@@ -91,6 +91,18 @@ PAPERS: Mapping[str, Entry] = {
         arxiv="",
         minutes={"smoke": 1.0, "laptop": 20.0, "gpu": 2400.0},
     ),
+    "daa_scaling_laws": Entry(
+        module="flows.studies.daa_scaling_laws",
+        title="Scaling Laws for Reward Model Overoptimization in Direct Alignment Algorithms",
+        arxiv="2406.02900",
+        minutes={"smoke": 1.0, "laptop": 20.0, "gpu": 2400.0},
+    ),
+    "implicit_rm_generalization": Entry(
+        module="flows.studies.implicit_rm_generalization",
+        title="On the Limited Generalization Capability of the Implicit Reward Model Induced by DPO",
+        arxiv="2409.03650",
+        minutes={"smoke": 1.0, "laptop": 20.0, "gpu": 1200.0},
+    ),
     "pf_ppo": Entry(
         module="flows.reinforcement.pf_ppo",
         title="Policy Filtration for RLHF to Mitigate Noise in Reward Models",

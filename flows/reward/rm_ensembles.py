@@ -191,7 +191,7 @@ def with_wins_over_single(collected: Collected) -> Collected:
 
 
 def claims_of(config: RMEnsemblesConfig) -> tuple[Claim, ...]:
-    """The claims that this configuration can settle: those on gold reward need the tiny world."""
+    """The claims that this configuration can settle: on its optimisers; those on gold reward need the tiny world."""
     design = Design(
         noises=config.label_noises,
         sizes=config.sizes,
@@ -201,7 +201,10 @@ def claims_of(config: RMEnsemblesConfig) -> tuple[Claim, ...]:
         small_beta=config.small_beta,
         penalised_noises=config.penalised_noises,
     )
-    return claims_on_disagreement(design) if config.data.path else claims_with_gold(design)
+    claims = claims_on_disagreement(design) if config.data.path else claims_with_gold(design)
+    scored = {"ppo": (GOLD,), "best_of_n": (BEST_OF_N, SIZES)}
+    suites = {suite for optimiser in config.optimisers for suite in scored[optimiser]}
+    return tuple(claim for claim in claims if getattr(claim.evidence, "suite", "") in suites)
 
 
 PAPER = Paper(

@@ -26,8 +26,8 @@ def online_offline_gap(config: GapConfig = GapConfig()) -> Report:
     """
     if config.data.path:
         raise UserError(
-            "data.path: the study judges with a golden preference for any response, which real pairs do not have; run it "
-            "in the tiny world"
+            "data.path: the study judges with a golden preference for any response, which real pairs do not have; run "
+            "it in the tiny world"
         )
     tags = {"family": "studies", "scale": config.scale, "scenario": config.world.family}
     with paper_run("online_offline_gap", config, tags, f"online_offline_gap-{config.scale}") as session:

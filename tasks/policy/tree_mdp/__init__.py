@@ -1,0 +1,1 @@
+"""Direct alignment on a tree of decisions that is small enough to be enumerated."""

@@ -1,0 +1,94 @@
+"""A tournament at smoke scale, for real: methods of every kind meet, with tuned settings and on real pairs."""
+
+import json
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from pydantic import ValidationError
+
+from flows.catalog import open_paper
+from flows.scales import load_config
+from flows.studies.tournament import tournament
+from flows.studies.tournament_config import GRADIENT, OFFLINE, ONLINE, TUNABLE, TournamentConfig
+from flows.studies.tournament_methods import METHODS, objective_of, own_settings, tuned_loss
+from tasks.engine.home import tracking_uri
+from tasks.engine.schema import UserError
+from tasks.evaluation.metrics import find_metric
+
+PAPER = open_paper("tournament")
+
+
+def smoke(*overrides: str, **given: object) -> TournamentConfig:
+    return load_config(PAPER, "smoke", list(overrides), **given)
+
+
+@pytest.mark.usefixtures("prefect_server", "rlhf_home")
+def test_methods_of_every_kind_meet_are_tuned_and_ranked():
+    config = smoke("tuning.trials=1", "methods=dpo,online_dpo,iterative_dpo,rloo,raft,best_of_n")
+    report = tournament(config)
+    assert report.failures == {}
+    ranked = [row["arm"] for row in report.leaderboard if row["suite"] == "tournament"]
+    assert set(ranked) == {"sft", *config.methods}
+    ratings = {row["arm"]: row["elo_rating"] for row in report.leaderboard if row["suite"] == "tournament"}
+    assert ratings["sft"] == pytest.approx(1000.0)
+    assert report.verdicts == []
+
+    client = MlflowClient(tracking_uri())
+    names = {artifact.path for artifact in client.list_artifacts(report.mlflow_run_id)}
+    assert {"win_matrix.json", "tuning.json", "leaderboard.json", "report.html"} <= names
+    tags = client.get_run(report.mlflow_run_id).data.tags
+    assert tags["tuned"] == "dpo, iterative_dpo, online_dpo, rloo"
+    found = client.search_runs([report.experiment_id], max_results=1000)
+    arms = {run.data.tags["arm"] for run in found if run.data.tags["level"] == "arm"}
+    assert {f"{name}-trial-0" for name in ("dpo", "online_dpo", "iterative_dpo", "rloo")} <= arms
+    logged = {name for run in found for name in run.data.metrics}
+    assert [name for name in sorted(logged) if find_metric(name) is None] == []
+
+
+@pytest.mark.usefixtures("prefect_server", "rlhf_home")
+def test_on_real_pairs_a_referee_fitted_on_held_out_pairs_decides(tmp_path: Path):
+    path = tmp_path / "pairs.jsonl"
+    rows = [
+        {"prompt": f"What is {index} plus one?", "chosen": f"It is {index + 1}.", "rejected": "I do not know."}
+        for index in range(80)
+    ]
+    path.write_text("\n".join(json.dumps(row) for row in rows))
+    report = tournament(smoke("methods=dpo,online_dpo", data=str(path)))
+    assert report.failures == {}
+    assert {row["arm"] for row in report.leaderboard if row["suite"] == "tournament"} == {"sft", "dpo", "online_dpo"}
+    with pytest.raises(UserError, match="best_of_n"):
+        tournament(smoke("methods=dpo,best_of_n", data=str(path)))
+
+
+def test_every_method_is_described_and_tunable_ones_have_settings():
+    config = TournamentConfig()
+    assert {*OFFLINE, *ONLINE, *GRADIENT, "sft", "preferred_ft", "raft", "best_of_n"} == set(METHODS)
+    for method in TUNABLE:
+        own = own_settings(config, method)
+        assert "learning_rate" in own
+        assert len(own) == 2
+    for method in (*OFFLINE, *ONLINE):
+        assert objective_of(config, method) is not None
+
+
+def test_settings_replace_the_configured_ones():
+    objective, training = tuned_loss(TournamentConfig(), "online_ipo", {"learning_rate": 3e-5, "tau": 0.4})
+    assert objective.tau == 0.4
+    assert training.learning_rate == 3e-5
+    assert training.max_steps == 100
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"methods": ["dpo", "dpo"]}, "has one twice"),
+        ({"training": {"max_steps": 0}}, "counted in steps"),
+        ({"labels": "gold", "data": {"path": "pairs.jsonl"}}, "no true reward"),
+        ({"tuning": {"trials": 2}, "data": {"path": "pairs.jsonl"}}, "validation prompts"),
+        ({"training": {"max_steps": 9, "batch_size": 3}}, "not a multiple of"),
+    ],
+)
+def test_what_cannot_meet_is_refused(settings, message):
+    with pytest.raises(ValidationError, match=message):
+        TournamentConfig.model_validate(settings)
