@@ -103,6 +103,24 @@ PAPERS: Mapping[str, Entry] = {
         arxiv="2409.03650",
         minutes={"smoke": 1.0, "laptop": 20.0, "gpu": 1200.0},
     ),
+    "rlhf_workflow": Entry(
+        module="flows.preference.rlhf_workflow",
+        title="RLHF Workflow: From Reward Modeling to Online RLHF",
+        arxiv="2405.07863",
+        minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 3000.0},
+    ),
+    "inpo": Entry(
+        module="flows.preference.inpo",
+        title="Iterative Nash Policy Optimization: Aligning LLMs with General Preferences via No-Regret Learning",
+        arxiv="2407.00617",
+        minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 3600.0},
+    ),
+    "osp": Entry(
+        module="flows.preference.osp",
+        title="Online Self-Preferring Language Models",
+        arxiv="2405.14103",
+        minutes={"smoke": 0.9, "laptop": 18.0, "gpu": 1500.0},
+    ),
     "pf_ppo": Entry(
         module="flows.reinforcement.pf_ppo",
         title="Policy Filtration for RLHF to Mitigate Noise in Reward Models",

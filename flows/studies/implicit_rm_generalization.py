@@ -260,10 +260,7 @@ def suites_of(config: ImplicitRMConfig, scores: pd.DataFrame) -> list[str]:
 
 PAPER = Paper(
     key=KEY,
-    title=(
-        "On the Limited Generalization Capability of the Implicit Reward Model Induced by Direct Preference "
-        "Optimization"
-    ),
+    title="On the Limited Generalization Capability of the Implicit Reward Model Induced by DPO",
     arxiv="2409.03650",
     family="studies",
     summary=(

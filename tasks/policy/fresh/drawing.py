@@ -127,9 +127,8 @@ class Drawer:
         chance = float(wins[first, second])
         drawn, flipped = rng.random(2)
         prefers_first = chance > 0.5 if self.labels.decide == "order" else drawn < chance
-        if prefers_first != (flipped < self.labels.flip):
-            return Label([first, second], chance)
-        return Label([second, first], 1.0 - chance)
+        label = Label([first, second], chance) if prefers_first else Label([second, first], 1.0 - chance)
+        return Label(label.places[::-1], label.strength) if flipped < self.labels.flip else label
 
     def _outcome(self, one: Answered, label: Label) -> str:
         """``pairs``, or why a comparison is left out."""
