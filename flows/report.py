@@ -11,6 +11,7 @@ from prefect.artifacts import create_link_artifact, create_markdown_artifact, cr
 from pydantic import Field
 
 from dashboards.figures import against_share_of_pairs, against_temperature, reward_kl_frontier
+from dashboards.preference_figures import preference_figures
 from dashboards.reinforcement_figures import reinforcement_figures
 from dashboards.report import html_report
 from tasks.engine.home import tracking_uri
@@ -78,7 +79,13 @@ def publish(
     root.table("verdicts.json", verdicts)
     root.text("scores.csv", scores.to_csv(index=False))
     curves = log_over_optimisation(root, scores, suites)
-    figures = [*extras.figures, *figures_of(scores, suites), *reinforcement_figures(curves, suites)]
+    modes = {label.rpartition("-s")[0]: child.mode for label, child in session.children.items()}
+    figures = [
+        *extras.figures,
+        *figures_of(scores, suites),
+        *preference_figures(scores, suites, modes),
+        *reinforcement_figures(curves, suites),
+    ]
     for name, table in extras.tables.items():
         root.table(name, table)
     root.tags(dict(extras.tags))

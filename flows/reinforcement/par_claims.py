@@ -1,7 +1,6 @@
 """What the PAR paper (arXiv 2502.18770) claims, as statements that scores can support or refute."""
 
-from collections.abc import Sequence
-
+from flows.peaks import peak_difference
 from flows.reinforcement.matched import GOLD, KL, points_of
 from tasks.evaluation.claims import Claim
 from tasks.evaluation.evidence import Difference, FrontierGap, MeanOfArms
@@ -90,7 +89,7 @@ def claims_on_course(snapshots: int) -> tuple[Claim, ...]:
             "than 10 points",
             source="Table 2",
             paper_value="69 to 72 % length-controlled for every method",
-            evidence=peak_difference("win_rate_vs_sft", par, vanilla),
+            evidence=peak_difference("win_rate_vs_sft", par, vanilla, GOLD),
             direction="within",
             threshold=0.1,
         ),
@@ -103,15 +102,6 @@ def claims_on_course(snapshots: int) -> tuple[Claim, ...]:
             evidence=FrontierGap(arms=par, baselines=vanilla, suite=GOLD, kl=KL),
         ),
     )
-
-
-def peak_difference(metric: str, points: Sequence[str], baselines: Sequence[str]) -> Drop:
-    """The best of ``points`` less the best of ``baselines``, each best one chosen on other prompts and seeds.
-
-    Both drops are taken to one common last point, which their difference is free of.
-    """
-    last = baselines[-1]
-    return Drop(metric=metric, points=(*points, last), suite=GOLD, baselines=(*baselines, last))
 
 
 def claims_on_principles(snapshots: int) -> tuple[Claim, ...]:

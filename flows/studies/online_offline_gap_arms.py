@@ -9,7 +9,7 @@ from prefect.futures import PrefectFuture
 from flows.matched import Rows
 from flows.preference.matched import Matched
 from flows.preference.online import OnlineArm, Policy, Series, fit_rewards, replay, train_online
-from flows.reinforcement.matched import MEMBERS_APART, Reward
+from flows.reinforcement.matched import MEMBERS_APART, Reward, points_of
 from flows.studies.online_offline_gap_config import GapConfig, Sweep
 from tasks.data.stages import draw_pair_prompts, label_preferences
 from tasks.engine.refs import PairStream
@@ -201,3 +201,14 @@ def train_non_contrastive(config: GapConfig, shared: Matched, prompts: Rows, pro
         "bo2_offline": train_fixed(config, shared, "bo2_offline", shared.pairs, objective, config.training),
         "bo2_shuffled": replay(config, shared, online.stream, "bo2_shuffled", objective, UNIFORM, config.training),
     }
+
+
+def finals(name: str, config: GapConfig, sweep: Sweep) -> tuple[str, ...]:
+    """The arms of a sweep."""
+    return tuple(swept(name, config, sweep))
+
+
+def points_of_sweep(name: str, config: GapConfig, sweep: Sweep) -> tuple[str, ...]:
+    """The common start and every checkpoint of every setting of a sweep: the pooled curve of fixed data."""
+    snapshots = config.training.snapshots
+    return ("sft", *(point for label in finals(name, config, sweep) for point in points_of(label, snapshots)[1:]))

@@ -42,6 +42,8 @@ class TrackedRun:
 
     tracker: Tracker
     label: str
+    mode: str = ""
+    """Of an arm: how it gets its data, online, offline or hybrid."""
     failures: dict[str, str] = field(default_factory=dict)
     """What went wrong, by stage key; a stage that succeeds on a later try is taken out."""
 
@@ -122,7 +124,7 @@ def arm(name: str, seed: int, mode: str = "offline") -> Iterator[TrackedRun]:
         tracker = Tracker(session.folder / f"{new_key()}.jsonl", session.folder)
         tags = session.tags | {"arm": name, "seed": str(seed), "mode": mode, "level": "arm"}
         tracker.create(session.paper, label, parent.tracker.key, tags, {"arm": name, "seed": str(seed)})
-        session.children[label] = TrackedRun(tracker, label)
+        session.children[label] = TrackedRun(tracker, label, mode)
     token = _parent.set(session.children[label])
     try:
         yield session.children[label]

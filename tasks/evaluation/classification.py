@@ -49,8 +49,8 @@ def classify_stream(
 ) -> Scores:
     """Whether ``policy`` (of a series the last) tells the better of pairs that another run drew, along that run.
 
-    Metric ``preference_accuracy`` in {0, 0.5, 1}; points ``10%`` and so on of the stream, and all of it without a name. Pairs
-    are numbered: every seed has prompts of its own.
+    Metric ``preference_accuracy`` in {0, 0.5, 1}; points ``10%`` and so on of the stream, and all of it without a name.
+    Pairs are numbered: every seed has prompts of its own.
     """
     found = sample_of(stream, parts, pairs_a_part)
     right = verdicts(found.groups, policy, reference, model)

@@ -118,8 +118,8 @@ def measure_pairs(
     """Implicit reward of every checkpoint on held-out pairs.
 
     Metrics: ``implicit_accuracy`` (chosen has the larger log pi - log pi_ref; ties half), ``margin`` (beta times the
-    difference, the reward of DPO, arXiv 2305.18290, Eq. 5) and ``chosen_log_ratio``. A prompt with several pairs
-    brings their mean.
+    difference, the reward of DPO, arXiv 2305.18290, Eq. 5), ``chosen_log_ratio`` and ``rejected_log_ratio``. A prompt
+    with several pairs brings their mean.
     """
     rows = read_rows_of(held_out, PairRow)
     current_tracker().dataset(held_out, "evaluation")
@@ -192,6 +192,7 @@ def pair_metrics(
         "implicit_accuracy": [1.0 if chosen > other else 0.5 if chosen == other else 0.0 for chosen, other in ratios],
         "margin": [beta * (chosen - other) for chosen, other in ratios],
         "chosen_log_ratio": [chosen for chosen, _ in ratios],
+        "rejected_log_ratio": [rejected for _, rejected in ratios],
     }
 
 

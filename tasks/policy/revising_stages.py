@@ -1,5 +1,7 @@
 """SRPO's revisions as Prefect tasks."""
 
+from typing import Literal
+
 from tasks.data.world import TinyWorld
 from tasks.engine.refs import Checkpoint, CheckpointSeries, DatasetRef, LogProbs, RewardRef, Scores
 from tasks.engine.stage import stage
@@ -69,8 +71,8 @@ def measure_revisions(
 
 
 @stage()
-def draw_longer_posts(world: TinyWorld) -> DatasetRef:
-    """Evaluation prompts with more to leave out than any that was trained on, with a demonstration each."""
+def draw_longer_posts(world: TinyWorld, split: Literal["val", "eval"]) -> DatasetRef:
+    """Prompts with more to leave out than any that was trained on, with a demonstration each."""
     from tasks.policy.revising import longer_posts
 
-    return longer_posts.draw_longer_posts(world)
+    return longer_posts.draw_longer_posts(world, split)

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from dashboards.figures import against_share_of_pairs, against_temperature, reward_kl_frontier
+from dashboards.preference_figures import preference_figures
 from dashboards.report import html_report, interval
 from tasks.evaluation.leaderboard import leaderboard, with_win_rates
 
@@ -58,3 +59,31 @@ def test_the_page_needs_no_network_and_escapes_text(scores):
 
 def test_a_missing_number_is_a_dash():
     assert interval(float("nan"), 0.0, 1.0) == "–"
+
+
+def test_all_checkpoints_are_drawn_by_where_their_data_comes_from(scores):
+    full = with_win_rates(scores, "gold", ("sft",))
+    (figure,) = preference_figures(full, ["gold"], {"dpo": "offline", "ipo": "online", "sft": "offline"})
+    traces = {trace.name: trace for trace in figure.data}
+    assert {name: len(trace.x) for name, trace in traces.items()} == {"online": 1, "offline": 2}
+    assert set(traces["offline"].text) == {"dpo"}
+    assert preference_figures(full, ["gold"], {"dpo": "offline"}) == []
+
+
+def test_accuracy_and_log_ratios_are_drawn_along_training(scores):
+    pairs = [
+        ("dpo", arm, seed, "pairs", f"p{prompt}", metric, value)
+        for seed in range(2)
+        for prompt in range(6)
+        for arm, values in {"dpo@50%": (0.5, -1.0, -2.0), "dpo": (1.0, -2.0, -5.0)}.items()
+        for metric, value in zip(("implicit_accuracy", "chosen_log_ratio", "rejected_log_ratio"), values, strict=True)
+    ]
+    both = pd.concat([with_win_rates(scores, "gold", ("sft",)), pd.DataFrame(pairs, columns=scores.columns)])
+    ratios, accuracy = preference_figures(both, ["gold", "pairs"], {})
+    assert {trace.name: list(trace.y) for trace in ratios.data} == {
+        "dpo chosen": [-1.0, -2.0],
+        "dpo rejected": [-2.0, -5.0],
+    }
+    (line,) = accuracy.data
+    assert list(line.x) == [0.5, 1.0]
+    assert list(line.text) == ["50 %", "100 %"]

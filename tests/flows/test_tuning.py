@@ -57,7 +57,7 @@ def test_every_arm_gets_as_many_trials_and_never_ends_below_its_own_settings():
 
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_an_arm_whose_trials_all_fail_is_named():
-    with pytest.raises(UserError, match="tuning one: all 2 trials failed; first: .*diverged"):
+    with pytest.raises(UserError, match=r"tuning one: all 2 trials failed; first: .*diverged"):
         searched(Tuning(trials=2, lowest_rate=5e-4, highest_rate=1e-3), {"learning_rate": 6e-4, "beta": 0.1})
 
 

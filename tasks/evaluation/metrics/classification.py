@@ -3,6 +3,8 @@
 from tasks.evaluation.metrics.metric import share
 
 METRICS = {
-    "preference_accuracy": share("Pairs whose truly better response is preferred", "1[sign h = sign of gold difference]"),
+    "preference_accuracy": share(
+        "Pairs whose truly better response is preferred", "1[sign h = sign of gold difference]"
+    ),
     "same_weights": share("Checkpoints of two runs that are equal bit for bit", "1[digests are equal]"),
 }

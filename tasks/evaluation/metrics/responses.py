@@ -47,6 +47,9 @@ METRICS = {
         "reward units",
         "higher",
     ),
+    "rejected_log_ratio": Metric(
+        "The same of the rejected response", "log pi(rejected) - log pi_ref(rejected)", "nats", "neither"
+    ),
     "chosen_log_ratio": Metric(
         "Implicit reward of a held-out chosen response over beta", "log pi(chosen) - log pi_ref(chosen)", "nats",
         "neither",

@@ -1,5 +1,7 @@
 """Prompts off the training distribution: summaries of posts with twice the trivia."""
 
+from typing import Literal
+
 from tasks.data.rows import PromptRow
 from tasks.data.tables import store_rows
 from tasks.data.tiny_world import demonstrations, prompt_text, sample_prompts
@@ -10,17 +12,17 @@ from tasks.engine.refs import DatasetRef
 from tasks.engine.schema import UserError
 
 
-def draw_longer_posts(world: TinyWorld) -> DatasetRef:
+def draw_longer_posts(world: TinyWorld, split: Literal["val", "eval"]) -> DatasetRef:
     """As many posts as there are evaluation prompts, each with the trivia of two others added, and a demonstration.
 
-    Training posts have one to three facts of trivia, these three to nine. They are made of evaluation posts alone.
+    Training posts have one to three facts of trivia, these three to nine. They are made of posts of ``split`` alone.
     Raises UserError for another family than tldr.
     """
     if world.family != NAME:
         raise UserError(
             f"world.family {world.family}: longer prompts are posts of {NAME}; turn out_of_distribution off"
         )
-    rows = sample_prompts(NAME, "eval", world.evaluation_prompts, seed=0)
+    rows = sample_prompts(NAME, split, world.evaluation_prompts, seed=0)
     longer = [lengthened(row, [rows[place - 1], rows[place - 2]]) for place, row in enumerate(rows)]
     return store_rows(demonstrations(longer, seed=0), f"{NAME}-longer-posts")
 

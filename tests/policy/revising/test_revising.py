@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from reinforced import reward_model
 
 from tasks.data.rows import DemonstrationRow, PairRow
 from tasks.data.tables import read_rows_of, read_scores, store_rows
@@ -31,6 +32,7 @@ from tasks.policy.optimisation import PreferenceTraining
 from tasks.policy.revising.demonstrating import demonstrate_choices, demonstrate_edits
 from tasks.policy.revising.editing import edited
 from tasks.policy.revising.longer_posts import draw_longer_posts
+from tasks.policy.revising.measuring import measure_revisions
 from tasks.policy.revising.sampling import revise
 from tasks.policy.revising.scoring import read_revision_log_probs, score_revisions
 from tasks.policy.revising.settings import EditPrior, RevisionFormat
@@ -98,7 +100,7 @@ def test_answers_and_light_edits_are_demonstrated_half_and_half(rlhf_home):
         assert one["prompt"] == revision_prompt(row["prompt"], draft, FORMAT)
         assert one["prompt_id"] == row["prompt_id"]
         kept += one["response"] == draft
-    assert 0.33 < kept / 200 < 0.7, "a third have no edit, and some two demonstrations agree"
+    assert 0.2 < kept / 200 < 0.5, "a third have no edit"
     logged = [event["values"] for event, _ in read_events(rlhf_home / "edits.jsonl") if event["event"] == "metrics"]
     assert logged == [{"data/unchanged_revisions": kept / 200}]
 
@@ -157,15 +159,11 @@ def test_revisions_follow_from_their_drafts(rlhf_home, base):
     assert rounds[1] != rounds[2]
 
 
-def test_every_round_is_judged_as_an_answer_to_the_prompt(rlhf_home, base, monkeypatch):
-    from reinforced import reward_model
-
-    from tasks.policy.revising.measuring import measure_revisions
-
+def test_every_round_is_judged_as_an_answer_to_the_prompt(rlhf_home, base):
     prompts = store_rows(answered(5), "prompts")
     with tracker(rlhf_home, "measuring"):
         scores = read_scores(
-            measure_revisions(base, prompts, Decoding(max_new_tokens=8), FORMAT, 2, [reward_model()], MODEL, 0)
+            measure_revisions(base, prompts, Decoding(max_new_tokens=8), FORMAT, 2, [reward_model(base)], MODEL, 0)
         )
     assert set(scores["point"]) == {"N0", "N1", "N2"}
     by_point = {point: set(rows["metric"]) for point, rows in scores.groupby("point")}
@@ -175,7 +173,7 @@ def test_every_round_is_judged_as_an_answer_to_the_prompt(rlhf_home, base, monke
 
 
 def test_longer_posts_have_more_trivia_and_the_same_best_answer(rlhf_home):
-    rows = read_rows_of(draw_longer_posts(TinyWorld(evaluation_prompts=12)), DemonstrationRow)
+    rows = read_rows_of(draw_longer_posts(TinyWorld(evaluation_prompts=12), "eval"), DemonstrationRow)
     assert len({row["prompt_id"] for row in rows}) == 12
     for plain, longer in zip(sample_prompts("tldr", "eval", 12, seed=0), rows, strict=True):
         known, facts = read_post(prompt_text(plain)), read_post(prompt_text(longer))
@@ -183,4 +181,4 @@ def test_longer_posts_have_more_trivia_and_the_same_best_answer(rlhf_home):
         assert {kind for _, kind in facts[len(known) :]} == {"trivia"}
         assert len(dict(facts)) == len(facts)
     with pytest.raises(UserError, match="out_of_distribution"):
-        draw_longer_posts(TinyWorld(family="hh"))
+        draw_longer_posts(TinyWorld(family="hh"), "eval")
