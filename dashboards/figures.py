@@ -40,14 +40,14 @@ def against_temperature(scores: pd.DataFrame, suite: str, metric: str, at_one: s
 
 
 def against_share_of_pairs(scores: pd.DataFrame, suite: str, metric: str) -> go.Figure:
-    """A metric against the share of the pairs seen (one epoch at a constant rate), one line an arm."""
+    """A metric against the share of the run (of one epoch of pairs, at a constant rate), one line an arm."""
     points = sweep_points(scores, suite, [metric], "%")
     figure = go.Figure()
     for arm, line in points.groupby("arm", sort=False):
         if len(line) > 1:
             placed = line.assign(at=line["at"].fillna(100.0)).sort_values("at")
             figure.add_trace(trace(str(arm), placed["at"], placed, metric))
-    return titled(figure, f"{metric} against pairs seen", "share of the pairs seen, %", metric)
+    return titled(figure, f"{metric} over the run", "share of the run, %", metric)
 
 
 def sweep_points(scores: pd.DataFrame, suite: str, metrics: Sequence[str], mark: str) -> pd.DataFrame:

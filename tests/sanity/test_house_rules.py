@@ -7,9 +7,17 @@ from pathlib import Path
 
 import pytest
 
+from flows.catalog import PAPERS
+
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(path for room in ("flows", "tasks", "dashboards", "configs") for path in (ROOT / room).rglob("*.py"))
 STAGES = {"data", "models", "policy", "evaluation"}
+
+
+def stage_modules() -> list[str]:
+    """Files of Prefect tasks."""
+    files = sorted((ROOT / "tasks").rglob("*stages.py"))
+    return [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in files]
 
 
 def modules_imported(path: Path) -> set[str]:
@@ -48,18 +56,12 @@ def test_imports_run_one_way(path):
 @pytest.mark.parametrize(
     "module",
     [
-        "flows.preference.dpo",
         "flows.evaluation.evaluate",
-        "flows.catalog",
         "flows.cli",
-        "flows.reinforcement.par",
-        "flows.reinforcement.ma_rlhf",
-        "flows.reinforcement.pf_ppo",
-        "flows.reward.rm_ensembles",
-        "tasks.policy.stages",
-        "tasks.policy.reinforcement_stages",
-        "tasks.evaluation.stages",
+        ", ".join(entry.module for entry in PAPERS.values()),
+        ", ".join(stage_modules()),
     ],
+    ids=["evaluate", "cli", "papers", "stages"],
 )
 def test_what_a_server_imports_leaves_torch_alone(module):
     code = f"import sys, {module}; sys.exit(int('torch' in sys.modules))"
