@@ -5,13 +5,16 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 export RLHF_HOME ?= $(CURDIR)/.rlhf
 
-.PHONY: demo test lint bench up clean
+.PHONY: demo test test-all lint bench up clean
 
 demo: $(STAMP)
 	$(BIN)/rlhf run dpo --scale laptop
 
 test: $(STAMP)
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+
+test-all: $(STAMP)
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m 'exhaustive or not exhaustive'
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

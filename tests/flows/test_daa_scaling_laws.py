@@ -25,6 +25,7 @@ def smoke(*overrides: str, **given: object) -> DAAScalingLawsConfig:
     return load_config(PAPER, "smoke", list(overrides), **given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_a_run_trains_every_budget_fits_laws_and_is_tracked():
     config = smoke()

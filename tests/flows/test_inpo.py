@@ -22,6 +22,7 @@ def smoke(*overrides: str, **given: object) -> INPOConfig:
     return load_config(PAPER, "smoke", list(overrides), **given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     config = smoke()
@@ -56,6 +57,7 @@ def test_real_pairs_settle_the_claims_on_the_reward_model(tmp_path: Path):
     assert all(row["n_prompts"] > 5 for row in report.verdicts)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_circles_are_played_and_their_exploitability_is_scored():
     report = inpo(smoke("world.family=instruct", arms=["sft", "cyclic_dpo", "cyclic_inpo"]))

@@ -42,6 +42,7 @@ def test_the_parts_at_one_size_are_compared_judged_and_tracked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_further_sizes_have_a_base_of_their_own_and_share_the_pairs():
     report = online_offline_gap(smoke("parts=E12,E14"))

@@ -74,6 +74,7 @@ def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     assert {"leaderboard.json", "verdicts.json", "over_optimisation.json", "report.html"} <= names
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server")
 def test_real_pairs_are_judged_by_proxies(tmp_path):
     path = tmp_path / "pairs.jsonl"

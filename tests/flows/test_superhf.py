@@ -18,6 +18,7 @@ def smoke(*overrides: str, **given: object) -> SuperHFConfig:
     return load_config(PAPER, "smoke", list(overrides), **given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     config = smoke()
