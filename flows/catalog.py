@@ -121,6 +121,24 @@ PAPERS: Mapping[str, Entry] = {
         arxiv="2405.14103",
         minutes={"smoke": 0.9, "laptop": 18.0, "gpu": 1500.0},
     ),
+    "vpo": Entry(
+        module="flows.preference.vpo",
+        title="Value-Incentivized Preference Optimization: A Unified Approach to Online and Offline RLHF",
+        arxiv="2405.19320",
+        minutes={"smoke": 0.9, "laptop": 18.0, "gpu": 1200.0},
+    ),
+    "brain": Entry(
+        module="flows.preference.brain",
+        title="BRAIn: Bayesian Reward-conditioned Amortized Inference for natural language generation from feedback",
+        arxiv="2402.02479",
+        minutes={"smoke": 0.8, "laptop": 17.0, "gpu": 1500.0},
+    ),
+    "srpo": Entry(
+        module="flows.preference.srpo",
+        title="Self-Improving Robust Preference Optimization",
+        arxiv="2406.01660",
+        minutes={"smoke": 0.9, "laptop": 19.0, "gpu": 900.0},
+    ),
     "pf_ppo": Entry(
         module="flows.reinforcement.pf_ppo",
         title="Policy Filtration for RLHF to Mitigate Noise in Reward Models",

@@ -6,7 +6,7 @@ from typing import Any
 from tasks.evaluation.claims import Claim
 from tasks.evaluation.evidence import Evidence, MeanOfArms
 
-READ = ("arm", "baseline", "arms", "baselines", "points")
+READ = ("arm", "baseline", "other_arm", "other_baseline", "arms", "baselines", "points")
 """Fields of evidence that name arms, or points of them."""
 
 
