@@ -23,8 +23,7 @@ def html_report(title: str, verdicts: pd.DataFrame, board: pd.DataFrame, figures
         [
             f"<!doctype html><html><head><meta charset='utf-8'><title>{escape(title)}</title>",
             f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body><h1>{escape(title)}</h1>",
-            "<h2>Claims</h2>",
-            verdict_rows(verdicts),
+            *(["<h2>Claims</h2>", verdict_rows(verdicts)] if len(verdicts) else []),
             *drawings,
             *(
                 f"<h2>Arms: {escape(str(suite))}</h2>{board_rows(rows)}"
