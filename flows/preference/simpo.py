@@ -61,7 +61,7 @@ class SimPOConfig(PreferenceConfig):
         description="Peak learning rate of the arms without a reference, tuned apart in the paper; 0: as the others'",
     )
     policy: SimPO = Field(SimPO(), description="The paper's objective")
-    sweep_margins: list[Annotated[float, Field(gt=0.0, le=10.0)]] = Field(
+    sweep_margins: list[Annotated[float, Field(ge=0.001, le=10.0)]] = Field(
         [1.5], max_length=20, description="Further target margins of SimPO (gamma/beta; paper's advice: 0 to 1)"
     )
     unnormalised: SimPO = Field(

@@ -47,7 +47,7 @@ class SRPOConfig(PreferenceConfig):
     )
     poor_temperature: float = Field(
         1.5,
-        gt=0.0,
+        ge=0.01,
         le=10.0,
         description="Temperature at which the responses of the poor arms' pairs are sampled (ours)",
     )

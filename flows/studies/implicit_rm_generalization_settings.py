@@ -34,7 +34,7 @@ class Shift(Frozen):
         "base", description="Who answers: the SFT model as in training, the model before SFT, or the demonstrators"
     )
     temperature: float = Field(
-        1.0, gt=0.0, le=10.0, description="Of the generator's samples (training pairs: 1); demonstrators have none"
+        1.0, ge=0.01, le=10.0, description="Of the generator's samples (training pairs: 1); demonstrators have none"
     )
 
     @property
@@ -111,7 +111,7 @@ class ImplicitRMConfig(PreferenceConfig):
         description="Shifted test sets (paper: five settings)",
     )
     test_pairs: int = Field(500, ge=4, le=1_000_000, description="Pairs a test set, before ties are left out")
-    noises: list[Annotated[float, Field(gt=0.0, le=0.5)]] = Field(
+    noises: list[Annotated[float, Field(ge=0.001, le=0.5)]] = Field(
         [0.25], max_length=5, description="Shares of training labels flipped; labels of tests stay right"
     )
     shifted_data: DataSource = Field(

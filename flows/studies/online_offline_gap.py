@@ -10,7 +10,7 @@ from flows.studies.online_offline_gap_arms import Proxy, fit_proxy, train_arms
 from flows.studies.online_offline_gap_claims import ARMS, claims_of
 from flows.studies.online_offline_gap_config import GapConfig
 from flows.studies.online_offline_gap_measures import SUITES, measure_arms, measure_trained, with_wins_over_golden
-from flows.studies.online_offline_gap_sizes import share_sized, sized_config, train_size, train_with_proxy_of
+from flows.studies.online_offline_gap_sizes import sized_config, train_size, train_with_proxy_of
 from tasks.engine.schema import UserError
 from tasks.engine.session import paper_run
 from tasks.evaluation.collecting import Pending, collect
@@ -51,13 +51,13 @@ def compare_sizes(config: GapConfig, shared: list[Matched], proxies: list[Proxy]
     """E12 and E14 at every further size; a model of another size needs a base and an SFT model of its own."""
     pending: list[Pending] = []
     for size in config.sizes if {"E12", "E14"} & set(config.parts) else ():
-        for one, own, proxy in zip(shared, share_sized(config, size), proxies, strict=True):
+        for one, proxy in zip(shared, proxies, strict=True):
             if "E12" in config.parts:
-                matched, study = train_size(config, size, one, own, proxy)
-                for name, series in study.trained.items():
+                matched, trained = train_size(config, size, one, proxy)
+                for name, series in trained.items():
                     pending += measure_trained(sized_config(config, size), matched, name, series)
             if "E14" in config.parts:
-                for name, series in train_with_proxy_of(config, size, one, own).trained.items():
+                for name, series in train_with_proxy_of(config, size, one).items():
                     pending += measure_trained(config, one, name, series)
     return pending
 

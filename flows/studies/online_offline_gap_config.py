@@ -6,10 +6,11 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from flows.preference.online import OnlineConfig
+from flows.studies.sizes import ModelSize
 from tasks.data.world import TinyWorld
 from tasks.engine.schema import Frozen
 from tasks.evaluation.settings import Evaluation
-from tasks.models.config import ScratchModel
+from tasks.models.config import ModelConfig, ScratchModel
 from tasks.policy.fresh.settings import FreshPairs
 from tasks.policy.objectives.ipo import IPO
 from tasks.policy.optimisation import PreferenceTraining
@@ -96,8 +97,8 @@ class GapConfig(OnlineConfig):
     blocks: list[int] = Field(
         [4, 25], min_length=1, max_length=10, description="Batches of the blocks that E5 shuffles in (paper: 4, 500)"
     )
-    sizes: dict[str, ScratchModel] = Field(
-        {"small": ScratchModel(hidden_size=64, layers=2, heads=4, intermediate_size=176)},
+    sizes: list[ModelSize] = Field(
+        [ModelSize(model=ModelConfig(scratch=ScratchModel(hidden_size=64, layers=2, intermediate_size=176)))],
         max_length=5,
         description="Further policy sizes of E12 and preference-model sizes of E14; each needs a base of its own",
     )
@@ -110,8 +111,8 @@ class GapConfig(OnlineConfig):
         if len(set(self.parts)) < len(self.parts):
             raise ValueError(f"parts {self.parts} has one twice")
         sized = {"E12", "E14"} & set(self.parts)
-        if sized and (self.model.path or not self.sizes):
-            raise ValueError(f"parts {sorted(sized)} want sizes and a model from scratch (model.path empty)")
+        if sized and not self.sizes:
+            raise ValueError(f"parts {sorted(sized)} want sizes; give at least one")
         if self.fresh.choice.rows(self.fresh.per_prompt) != 1 or self.fresh.per_prompt != 2:
             raise ValueError(f"fresh.per_prompt {self.fresh.per_prompt}: the study compares two responses a prompt")
         return self

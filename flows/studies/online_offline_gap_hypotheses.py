@@ -123,7 +123,7 @@ def claims_on_sizes(config: GapConfig) -> tuple[Claim, ...]:
             direction="within",
             threshold=0.1,
         )
-        for size in config.sizes
+        for size in (one.name for one in config.sizes)
     )
 
 
@@ -152,5 +152,5 @@ def claims_on_proxies(config: GapConfig) -> tuple[Claim, ...]:
             evidence=Difference(metric=WIN_RATE, arm=f"online-proxy-{size}", baseline="online", suite=GOLD),
             direction="below",
         )
-        for size in config.sizes
+        for size in (one.name for one in config.sizes)
     )

@@ -1,38 +1,31 @@
 """Scale in the online-offline gap: policies of other sizes (E12), and preference models of other sizes (E14)."""
 
-from flows.matched import Shared, policy_prompts
-from flows.matched import share_inputs as share_data
+from flows.matched import policy_prompts
 from flows.preference.matched import Matched, with_reference
-from flows.preference.online import train_online
-from flows.studies.online_offline_gap_arms import Proxy, Study, fit_proxy, online_arm, train_offline
+from flows.preference.online import Series, train_online
+from flows.studies.online_offline_gap_arms import Proxy, fit_proxy, online_arm, train_offline
 from flows.studies.online_offline_gap_config import GapConfig
+from flows.studies.sizes import ModelSize, share_at_size
 
 
-def sized_config(config: GapConfig, size: str) -> GapConfig:
-    """The study with the policy's shape replaced."""
-    shape = config.sizes[size]
-    return config.model_copy(update={"model": config.model.model_copy(update={"scratch": shape})})
+def sized_config(config: GapConfig, size: ModelSize) -> GapConfig:
+    """The study with the policy replaced."""
+    return config.model_copy(update={"model": size.model})
 
 
-def share_sized(config: GapConfig, size: str) -> list[Shared]:
-    """Base and SFT model of another size, seed by seed."""
-    return share_data(sized_config(config, size))
-
-
-def train_size(config: GapConfig, size: str, shared: Matched, own: Shared, proxy: Proxy) -> tuple[Matched, Study]:
+def train_size(config: GapConfig, size: ModelSize, shared: Matched, proxy: Proxy) -> tuple[Matched, dict[str, Series]]:
     """E12: online and offline at another policy size, on the same fixed pairs, prompts and proxy labeller."""
     sized = sized_config(config, size)
-    same_data = Shared(own.seed, own.sft, shared.pairs, shared.held_out, shared.evaluation, own.demonstrations)
-    matched = with_reference(sized, same_data)
-    name = f"online-{size}"
+    matched = with_reference(sized, share_at_size(config, shared, size))
+    name = f"online-{size.name}"
     online = train_online(sized, matched, policy_prompts(config, shared), name, online_arm(sized, config.ipo, proxy))
-    trained = {name: online.series} | train_offline(sized, matched, f"offline-{size}", shared.pairs, config.sweep)
-    return matched, Study(trained, online.stream)
+    offline = train_offline(sized, matched, f"offline-{size.name}", matched.pairs, config.sweep)
+    return matched, {name: online.series} | offline
 
 
-def train_with_proxy_of(config: GapConfig, size: str, shared: Matched, own: Shared) -> Study:
+def train_with_proxy_of(config: GapConfig, size: ModelSize, shared: Matched) -> dict[str, Series]:
     """E14: online with a preference model that grew from the SFT model of another size; the policy stays as it is."""
-    proxy = fit_proxy(config, shared, own.sft)
-    name = f"online-proxy-{size}"
+    proxy = fit_proxy(config, shared, share_at_size(config, shared, size).sft)
+    name = f"online-proxy-{size.name}"
     online = train_online(config, shared, policy_prompts(config, shared), name, online_arm(config, config.ipo, proxy))
-    return Study({name: online.series}, online.stream)
+    return {name: online.series}

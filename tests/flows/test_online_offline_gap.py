@@ -85,7 +85,7 @@ def test_real_pairs_have_no_golden_preference():
     ("settings", "message"),
     [
         ({"parts": ["E1", "E1"]}, "has one twice"),
-        ({"parts": ["E12"], "sizes": {}}, "want sizes"),
+        ({"parts": ["E12"], "sizes": []}, "want sizes"),
         ({"sweep": {"taus": [0.1, 0.1]}}, "has a value twice"),
     ],
 )

@@ -31,7 +31,7 @@ class FreshPairs(Frozen):
         description="Who samples: the policy as it is, the one training started from, or half of a prompt's "
         "responses each",
     )
-    temperatures: list[Annotated[float, Field(gt=0.0, le=10.0)]] = Field(
+    temperatures: list[Annotated[float, Field(ge=0.01, le=10.0)]] = Field(
         [1.0],
         min_length=1,
         max_length=16,
