@@ -144,7 +144,7 @@ def test_every_arm_can_be_asked_for_and_runs_somewhere() -> None:
     for name in ARMS:
         assert set(methods_of(MARLHFConfig(arms=[name]))) == ({name} - {"sft"})
     assert set(configured().arms) == set(ARMS)
-    assert set(configured(scale="laptop").arms) == set(ARMS) - VARIANTS
+    assert set(configured(scale="laptop").arms) < set(ARMS) - VARIANTS
     assert set(configured(scale="gpu").arms) == set(ARMS) - {"ma_parse"}
 
 
@@ -160,5 +160,8 @@ def test_the_main_claim_is_speed_by_the_reward_model_and_counts_every_snapshot()
 def test_claims_name_only_rules_and_temperatures_that_run() -> None:
     every = {claim.key for claim in claims_of(MARLHFConfig())}
     fewer = {claim.key for claim in claims_of(configured("evaluation.temperatures=[]", arms=["ppo", "ma_5"]))}
-    assert every - fewer == {"other_rules_beat_ppo", "holds_over_temperatures"}
+    assert every - fewer == {
+        "other_rules_beat_ppo", "holds_over_temperatures", "whole_response_beats_ppo", "intermediate_length_is_best",
+        "less_decay_helps_ppo", "more_than_less_decay",
+    }  # fmt: skip
     assert fewer < every

@@ -9,10 +9,10 @@ import pytest
 import torch
 from mlflow import MlflowClient
 
+from flows.peaks import peak_difference
 from flows.reinforcement.matched import points_of
 from flows.reinforcement.par import PAPER, ParConfig, claims_of, par
 from flows.reinforcement.par_arms import ARMS, CEILINGS, GRPO, KL_SWEEP, LONG, REWARD_SIDE, ArmName, methods_of
-from flows.reinforcement.par_claims import peak_difference
 from flows.scales import load_config, section_of
 from tasks.engine.home import tracking_uri
 from tasks.engine.schema import UserError
@@ -201,5 +201,5 @@ def test_the_difference_of_peaks_is_that_of_the_best_points_wherever_the_runs_en
         for seed in range(3)
         for prompt in range(20)
     ]  # fmt: skip
-    evidence = peak_difference("gold_reward", points_of("par", 3), points_of("vanilla", 3))
+    evidence = peak_difference("gold_reward", points_of("par", 3), points_of("vanilla", 3), "gold")
     assert evidence.measure(pd.DataFrame(rows)).values.mean() == pytest.approx(1.2 - 1.5, abs=0.01)
