@@ -18,7 +18,7 @@ def preference_figures(scores: pd.DataFrame, suites: Sequence[str], modes: Mappi
     drawn = []
     for suite in suites:
         metrics = set(scores.loc[scores["suite"] == suite, "metric"])
-        scored = set(scores.loc[scores["suite"] == suite, "arm"].str.partition("@")[0])
+        scored = {str(arm).partition("@")[0] for arm in scores.loc[scores["suite"] == suite, "arm"].unique()}
         both = {modes.get(arm, "") for arm in scored} >= {"online", "offline"}
         reward = next((name for name in ("win_rate_vs_sft", "gold_reward") if name in metrics), "")
         if both and reward and KL in metrics:

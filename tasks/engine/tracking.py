@@ -5,6 +5,7 @@ after an outage, in order and once.
 """
 
 import json
+import os
 import time
 import uuid
 from collections.abc import Iterator, Mapping
@@ -84,7 +85,7 @@ class Tracker:
             return
         self._last_progress = time.monotonic()
         path = self.work / "progress.json"
-        temporary = path.with_suffix(".new")
+        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         temporary.write_text(json.dumps({"done": done, "total": total, "unit": unit}))
         temporary.replace(path)
 

@@ -67,7 +67,7 @@ def test_all_checkpoints_are_drawn_by_where_their_data_comes_from(scores):
     traces = {trace.name: trace for trace in figure.data}
     assert {name: len(trace.x) for name, trace in traces.items()} == {"online": 1, "offline": 2}
     assert set(traces["offline"].text) == {"dpo"}
-    assert preference_figures(full, ["gold"], {"dpo": "offline"}) == []
+    assert preference_figures(full, ["gold", "unscored"], {"dpo": "offline"}) == []
 
 
 def test_accuracy_and_log_ratios_are_drawn_along_training(scores):
