@@ -26,6 +26,7 @@ def smoke(*overrides: str, **given: object) -> BRAInConfig:
     return load_config(PAPER, "smoke", list(overrides), **given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     config = smoke()
@@ -60,7 +61,6 @@ def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
-@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_real_pairs_settle_the_claims_on_the_reward_model(tmp_path: Path):
     path = tmp_path / "pairs.jsonl"

@@ -27,6 +27,7 @@ def arms_by_suite(report) -> dict[str, set[str]]:
     return found
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_a_run_compares_rewards_on_and_off_the_distribution_and_is_tracked():
     report = implicit_rm_generalization(smoke())
@@ -60,7 +61,6 @@ def test_a_run_compares_rewards_on_and_off_the_distribution_and_is_tracked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
-@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_real_pairs_have_noise_and_another_domain_as_shifts(tmp_path: Path):
     for name, ask in (("own", "What is {} plus one?"), ("other", "Name the number after {}.")):

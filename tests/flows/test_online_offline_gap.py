@@ -21,6 +21,7 @@ def smoke(*overrides: str) -> GapConfig:
     return load_config(PAPER, "smoke", list(overrides))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_the_parts_at_one_size_are_compared_judged_and_tracked():
     config = smoke()
@@ -42,7 +43,6 @@ def test_the_parts_at_one_size_are_compared_judged_and_tracked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
-@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_further_sizes_have_a_base_of_their_own_and_share_the_pairs():
     report = online_offline_gap(smoke("parts=E12,E14"))

@@ -23,6 +23,7 @@ def smoke(*overrides: str, **given: object) -> PFPPOConfig:
     return load_config(PAPER, "smoke", list(overrides), **given)
 
 
+@pytest.mark.exhaustive
 def test_a_run_compares_every_arm_and_judges_every_claim():
     report = pf_ppo(smoke())
     assert report.failures == {}

@@ -23,6 +23,7 @@ def smoke(*overrides: str, **given: object) -> RLHFWorkflowConfig:
     return load_config(PAPER, "smoke", list(overrides), **given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     config = smoke()
@@ -53,7 +54,6 @@ def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
-@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_hh_pairs_go_through_reward_model_and_rounds(tmp_path):
     path = tmp_path / "pairs.jsonl.gz"

@@ -34,6 +34,7 @@ def scores_of(run_id: str, folder: Path) -> pd.DataFrame:
     return pd.read_csv(MlflowClient(tracking_uri()).download_artifacts(run_id, "scores.csv", str(folder)))
 
 
+@pytest.mark.exhaustive
 @needs_server
 def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked(tmp_path):
     report = rm_ensembles(smoke())

@@ -19,6 +19,7 @@ def smoke(*overrides: str, **given: object) -> SimPOConfig:
     return load_config(PAPER, "smoke", list(overrides), **given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     report = simpo(smoke())
@@ -48,7 +49,6 @@ def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
-@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_real_pairs_settle_the_claims_on_length_and_likelihood(tmp_path: Path):
     path = tmp_path / "pairs.jsonl"

@@ -22,6 +22,7 @@ def smoke(*overrides: str, **given: object) -> SRPOConfig:
     return load_config(PAPER, "smoke", list(overrides), **given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     config = smoke()
@@ -55,7 +56,6 @@ def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
-@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_real_pairs_settle_the_claims_on_the_reward_model(tmp_path: Path):
     path = tmp_path / "pairs.jsonl"

@@ -46,6 +46,7 @@ def test_methods_of_every_kind_meet_are_tuned_and_ranked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_on_real_pairs_a_referee_fitted_on_held_out_pairs_decides(tmp_path: Path):
     path = tmp_path / "pairs.jsonl"

@@ -55,6 +55,7 @@ def test_every_arm_gets_as_many_trials_and_never_ends_below_its_own_settings():
         assert best == pytest.approx({"learning_rate": top["learning_rate"], "beta": top["beta"]})
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_an_arm_whose_trials_all_fail_is_named():
     with pytest.raises(UserError, match=r"tuning one: all 2 trials failed; first: .*diverged"):

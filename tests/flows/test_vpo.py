@@ -31,6 +31,7 @@ def smoke(*overrides: str, **given: object) -> VPOConfig:
     return load_config(PAPER, "smoke", list(overrides), **given)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     config = smoke()
@@ -60,7 +61,6 @@ def test_a_run_compares_the_arms_judges_the_claims_and_is_tracked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
-@pytest.mark.exhaustive
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_real_pairs_are_labelled_and_judged_by_a_reward_model(tmp_path: Path):
     path = tmp_path / "pairs.jsonl"
