@@ -152,7 +152,8 @@ def find_entry(key: str) -> Entry:
     """The entry of ``key``. Raises UserError naming the papers that are spelled alike."""
     if key in PAPERS:
         return PAPERS[key]
-    close = get_close_matches(key.lower(), PAPERS, n=3, cutoff=0.5)
+    small = key.lower()
+    close = [small] if small in PAPERS else get_close_matches(small, PAPERS, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else "`rlhf list` names them all"
     raise UserError(f"there is no paper '{key}'; {hint}")
 

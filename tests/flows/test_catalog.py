@@ -37,7 +37,8 @@ def test_claims_have_names_of_their_own(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "hint"), [("dop", "did you mean osp or dpo"), ("DPO", "did you mean dpo or dr_po"), ("x", "rlhf list")]
+    ("key", "hint"),
+    [("dop", "did you mean osp or dpo or dr_po?"), ("DPO", "did you mean dpo?"), ("x", "rlhf list")],
 )
 def test_an_unknown_paper_is_refused_with_a_hint(key: str, hint: str) -> None:
     with pytest.raises(UserError, match=hint.replace("?", r"\?")):

@@ -69,9 +69,9 @@ def test_a_paper_is_shown_with_every_setting_and_its_provenance(rlhf: Terminal) 
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [
-        (["run", "dop"], "there is no paper 'dop'; did you mean osp or dpo"),
-        (["show", "dop"], "there is no paper 'dop'; did you mean osp or dpo"),
-        (["verdicts", "dop"], "there is no paper 'dop'; did you mean osp or dpo"),
+        (["run", "dop"], "there is no paper 'dop'; did you mean osp or dpo or dr_po?"),
+        (["show", "dop"], "there is no paper 'dop'; did you mean osp or dpo or dr_po?"),
+        (["verdicts", "dop"], "there is no paper 'dop'; did you mean osp or dpo or dr_po?"),
         (["run", "dpo", "--scale", "huge"], "dpo has no scale 'huge'"),
         (["show", "dpo", "--scale", "huge"], "dpo has no scale 'huge'"),
         (["run", "dpo", "--seeds", "0,one"], "--seeds 0,one"),
