@@ -5,12 +5,11 @@ from typing import Any
 
 from prefect.futures import PrefectFuture
 
-from flows.matched import MatchedConfig, Shared, benchmark
-from flows.reinforcement.matched import GOLD, Reward
+from flows.matched import MatchedConfig, Shared
+from flows.reinforcement.matched import GOLD, Reward, measure_course, measure_policy
+from flows.reinforcement.matched import measure_start as measure_sft
 from flows.temperatures import measure_curve
-from tasks.engine.session import arm
 from tasks.evaluation.collecting import Pending
-from tasks.evaluation.stages import measure_demonstrations, measure_rewarded_series
 from tasks.policy.fresh.labellers import RewardLabels
 
 
@@ -28,29 +27,12 @@ def measure_arm(
     """Every checkpoint of an arm by gold reward, the judge's reward, KL and length; benchmarks if it is a ``named`` arm
     and no point of a sweep.
     """
-    with arm(name, shared.seed):
-        scores = measure_rewarded_series.submit(
-            policy,
-            shared.sft,
-            shared.evaluation,
-            config.evaluation.decoding,
-            judge.labels.source,
-            list(judge.fitted),
-            config.model,
-            shared.seed,
-        )
-    return [
-        Pending(name, shared.seed, GOLD, scores, policy),
-        *measure_curve(config, shared, name, policy, GOLD),
-        *(benchmark(config, shared, name, policy) if named else []),
-    ]
+    measure = measure_policy if named else measure_course
+    course = measure(config, shared, name, policy, judge.labels.source, judge.fitted)
+    return [*course, *measure_curve(config, shared, name, policy, GOLD)]
 
 
 def measure_start(config: MatchedConfig, shared: Shared, judge: Judge) -> list[Pending]:
     """The SFT model, where every arm starts, and the demonstrators' own answers."""
-    with arm("demonstrations", shared.seed):
-        demonstrated = measure_demonstrations.submit(shared.evaluation)
-    return [
-        *measure_arm(config, shared, "sft", shared.sft, judge),
-        Pending("demonstrations", shared.seed, GOLD, demonstrated),
-    ]
+    start = measure_sft(config, shared, judge.fitted, judge.labels.source)
+    return [*start, *measure_curve(config, shared, "sft", shared.sft, GOLD)]

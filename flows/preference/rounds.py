@@ -6,16 +6,17 @@ from typing import Any, Self
 from prefect.futures import PrefectFuture
 from pydantic import Field, model_validator
 
-from flows.matched import Rows, Shared, benchmark, policy_prompts
+from flows.matched import Rows, Shared, policy_prompts
 from flows.preference.online import OnlineArm, OnlineConfig, Policy, Series, train_online
-from flows.reinforcement.matched import GOLD, MEMBERS_APART, Reward
+from flows.reinforcement.matched import GOLD, MEMBERS_APART, Reward, measure_policy
+from flows.reinforcement.matched import measure_start as measure_sft
 from flows.temperatures import measure_curve
 from tasks.data.stages import samples_as_demonstrations, take_portion
 from tasks.engine.schema import Frozen
 from tasks.engine.session import arm
 from tasks.evaluation.collecting import Pending
 from tasks.evaluation.settings import Evaluation
-from tasks.evaluation.stages import choose_best_by_reward, measure_demonstrations, measure_rewarded_series
+from tasks.evaluation.stages import choose_best_by_reward
 from tasks.models.stages import sample_responses, score_pairs
 from tasks.policy.fresh.choices import BestWorst
 from tasks.policy.fresh.settings import FreshPairs
@@ -190,30 +191,11 @@ def finetune_in_rounds(
 def measure_arm(
     config: OnlineConfig, shared: Shared, name: str, policy: PrefectFuture[Any], fitted: Sequence[Reward]
 ) -> list[Pending]:
-    """Every checkpoint of an arm by gold reward, KL, length and the common reward model ``fitted``."""
-    with arm(name, shared.seed):
-        scores = measure_rewarded_series.submit(
-            policy,
-            shared.sft,
-            shared.evaluation,
-            config.evaluation.decoding,
-            FittedReward(),
-            list(fitted),
-            config.model,
-            shared.seed,
-        )
-    return [
-        Pending(name, shared.seed, GOLD, scores, policy),
-        *measure_curve(config, shared, name, policy, GOLD),
-        *benchmark(config, shared, name, policy),
-    ]
+    """An arm by gold reward, KL, length and the common reward model ``fitted``, also at further temperatures."""
+    course = measure_policy(config, shared, name, policy, FittedReward(), fitted)
+    return [*course, *measure_curve(config, shared, name, policy, GOLD)]
 
 
 def measure_start(config: OnlineConfig, shared: Shared, fitted: Sequence[Reward]) -> list[Pending]:
-    """The SFT model, where every arm starts, and the demonstrators' own answers."""
-    with arm("demonstrations", shared.seed):
-        demonstrated = measure_demonstrations.submit(shared.evaluation)
-    return [
-        *measure_arm(config, shared, "sft", shared.sft, fitted),
-        Pending("demonstrations", shared.seed, GOLD, demonstrated),
-    ]
+    """The same of the SFT model, where every arm starts, and the demonstrators' own answers."""
+    return [*measure_sft(config, shared, fitted), *measure_curve(config, shared, "sft", shared.sft, GOLD)]

@@ -143,15 +143,15 @@ def train_policies(
     return {name: train_policy(config, shared, prompts, name, one) for name, one in arms.items()}
 
 
-def measure_policy(
-    config: ReinforcementConfig,
+def measure_course(
+    config: MatchedConfig,
     shared: Shared,
     name: str,
     policy: Series | PrefectFuture[Checkpoint] | PrefectFuture[Any],
     source: RewardSource,
     fitted: Sequence[Reward],
 ) -> list[Pending]:
-    """Every checkpoint of an arm on the evaluation prompts, always from the prompt; and the benchmarks asked for."""
+    """Every checkpoint of an arm on the evaluation prompts, always from the prompt: rewards, KL, length."""
     with arm(name, shared.seed):
         scores = measure_rewarded_series.submit(
             policy,
@@ -163,11 +163,24 @@ def measure_policy(
             config.model,
             shared.seed,
         )
-    return [Pending(name, shared.seed, GOLD, scores, policy), *benchmark(config, shared, name, policy)]
+    return [Pending(name, shared.seed, GOLD, scores, policy)]
+
+
+def measure_policy(
+    config: MatchedConfig,
+    shared: Shared,
+    name: str,
+    policy: Series | PrefectFuture[Checkpoint] | PrefectFuture[Any],
+    source: RewardSource,
+    fitted: Sequence[Reward],
+) -> list[Pending]:
+    """The course of an arm, and the benchmarks asked for."""
+    course = measure_course(config, shared, name, policy, source, fitted)
+    return [*course, *benchmark(config, shared, name, policy)]
 
 
 def measure_start(
-    config: ReinforcementConfig, shared: Shared, fitted: Sequence[Reward], source: RewardSource = FittedReward()
+    config: MatchedConfig, shared: Shared, fitted: Sequence[Reward], source: RewardSource = FittedReward()
 ) -> list[Pending]:
     """The SFT model, where every arm starts, and the demonstrators' own answers."""
     with arm("demonstrations", shared.seed):
