@@ -145,7 +145,7 @@ def test_choices_refuse_a_number_of_responses_that_does_not_do(choice, per_promp
         ({"per_prompt": 3, "temperatures": [1.0, 0.7]}, "per_prompt 3 cannot be shared out equally in 2 parts"),
         ({"per_prompt": 6, "temperatures": [1.0, 0.7], "behaviour": "mixed"}, "equally in 4 parts"),
         ({"decoding": {"temperature": 0.7}}, "decoding.temperature 0.7 has no say here; put it in temperatures"),
-        ({"temperatures": [0.0]}, "greater than 0"),
+        ({"temperatures": [0.0]}, "greater than or equal to 0.01"),
     ],
 )
 def test_responses_must_be_shared_out(settings, message):
