@@ -1,9 +1,9 @@
 """A deployment for every paper and scale, whose form opens with that scale's values; and the process serving them."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from flows.catalog import PAPERS, open_flow, open_paper
 from flows.scales import load_config, sections
@@ -35,15 +35,8 @@ def paper_deployments() -> list[str]:
 
 def build_deployments(switched: Mapping[str, bool]) -> list["RunnerDeployment"]:
     """Evaluation, and every paper at every scale; ``switched`` says which nightly schedules are on, by name."""
-    names = [name.split("/") for name in paper_deployments()]
-    papers = {key: open_paper(key) for key in PAPERS}
-    return [
-        *(
-            build_deployment(papers[key], scale, switched.get(f"{key}/{scale}", scale not in ASLEEP))
-            for key, scale in names
-        ),
-        build_evaluation(),
-    ]
+    papers = [(open_paper(key), sections(key)) for key in PAPERS]
+    return [*(one for paper, scales in papers for one in build_paper(paper, scales, switched)), build_evaluation()]
 
 
 def build_evaluation() -> "RunnerDeployment":
@@ -63,27 +56,41 @@ def build_evaluation() -> "RunnerDeployment":
     )
 
 
-def build_deployment(paper: "Paper", scale: str, nightly: bool) -> "RunnerDeployment":
+def build_paper(paper: "Paper", scales: Sequence[str], switched: Mapping[str, bool]) -> list["RunnerDeployment"]:
     """``<paper>/<scale>``: the flow and the configuration of ``rlhf run <paper> --scale <scale>``.
 
     While one of its runs is going, a further one is cancelled at once: nightly runs never queue up.
     """
     from prefect.client.schemas.objects import ConcurrencyLimitConfig, ConcurrencyLimitStrategy
     from prefect.deployments.runner import RunnerDeployment
-    from prefect.schedules import Cron
     from prefect.types.entrypoint import EntrypointType
 
-    return RunnerDeployment.from_flow(
+    # One for all scales: most of the time goes into the form, which they share.
+    blank = RunnerDeployment.from_flow(
         open_flow(paper),
-        name=scale,
-        parameters={"config": load_config(paper, scale).model_dump(mode="json")},
-        schedules=[Cron(CRON[scale], slug=SLUG, active=nightly)],
+        name=paper.key,
         paused=False,
         concurrency_limit=ConcurrencyLimitConfig(limit=1, collision_strategy=ConcurrencyLimitStrategy.CANCEL_NEW),
-        description=describe(paper, scale),
-        tags=[paper.key, paper.family, scale],
         entrypoint_type=EntrypointType.MODULE_PATH,
     )
+    return [
+        blank.model_copy(update=fields_at(paper, scale, switched.get(f"{paper.key}/{scale}", scale not in ASLEEP)))
+        for scale in scales
+    ]
+
+
+def fields_at(paper: "Paper", scale: str, nightly: bool) -> dict[str, Any]:
+    """What a paper's deployment has of its own at ``scale``."""
+    from prefect.client.schemas.actions import DeploymentScheduleCreate
+    from prefect.schedules import Cron
+
+    return {
+        "name": scale,
+        "parameters": {"config": load_config(paper, scale).model_dump(mode="json")},
+        "schedules": [DeploymentScheduleCreate.from_schedule(Cron(CRON[scale], slug=SLUG, active=nightly))],
+        "description": describe(paper, scale),
+        "tags": [paper.key, paper.family, scale],
+    }
 
 
 def describe(paper: "Paper", scale: str) -> str:
@@ -130,13 +137,21 @@ def deployment_server(prefect_url: str) -> Server:
 
 
 def are_polled(since: datetime) -> bool:
-    """Whether every deployment has been asked after by its process since then."""
+    """Whether the deployments have been asked after by their process since then.
+
+    It registers one after the other and asks after all of them at once, so the last one tells; to ask for all, forms
+    included, twice a second would keep the server from its work.
+    """
     from prefect.client.orchestration import get_client
 
+    from prefect.exceptions import ObjectNotFound
+
     with get_client(sync_client=True) as client:
-        known = client.read_deployments()
-    polled = [one for one in known if one.last_polled is not None and one.last_polled >= since]
-    return len(polled) >= len(deployment_names())
+        try:
+            polled = client.read_deployment_by_name(deployment_names()[-1]).last_polled
+        except ObjectNotFound:
+            return False
+    return polled is not None and polled >= since
 
 
 def main() -> None:

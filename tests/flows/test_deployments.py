@@ -1,3 +1,4 @@
+import functools
 import importlib
 from collections.abc import Iterator
 from typing import Any
@@ -17,8 +18,10 @@ DEPLOYMENTS = {f"{one.flow_name}/{one.name}": one for one in build_deployments({
 PAPER_DEPLOYMENTS = paper_deployments()
 
 
-def flow_of(key: str) -> Any:
-    return evaluate if key == "evaluate" else open_flow(open_paper(key))
+@functools.cache
+def schema_of(key: str) -> dict[str, Any]:
+    flow = evaluate if key == "evaluate" else open_flow(open_paper(key))
+    return parameter_schema(flow).model_dump_for_openapi()
 
 
 def test_every_paper_has_a_deployment_for_every_scale() -> None:
@@ -43,8 +46,7 @@ def test_a_deployment_runs_what_the_command_line_runs(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_the_form_opens_with_values_that_it_accepts(name: str) -> None:
-    schema = parameter_schema(flow_of(name.split("/", maxsplit=1)[0])).model_dump_for_openapi()
-    validate(DEPLOYMENTS[name].parameters, schema, raise_on_error=True, ignore_required=False)
+    validate(DEPLOYMENTS[name].parameters, schema_of(name.split("/", maxsplit=1)[0]), raise_on_error=True, ignore_required=False)
 
 
 @pytest.mark.parametrize("name", PAPER_DEPLOYMENTS)
@@ -64,7 +66,7 @@ def test_a_nightly_schedule_stays_as_somebody_set_it() -> None:
 
 @pytest.mark.parametrize("key", [*PAPERS, "evaluate"])
 def test_the_form_shows_every_field_well(key: str) -> None:
-    schema = parameter_schema(flow_of(key)).model_dump_for_openapi()
+    schema = schema_of(key)
     fields = list(form_fields(schema))
     assert len(fields) > 5
     for path, field in fields:
