@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedTokenizerBase
 
+from tasks.data.rows import PromptRow
 from tasks.data.tables import read_rows_of, store_scores
 from tasks.engine.refs import Checkpoint, CheckpointSeries, Rewards, Samples, Scores
 from tasks.engine.schema import UserError
@@ -53,7 +54,8 @@ def measure_gradient_noise(
     ``samples``, whoever drew them, are cut prompt by prompt into groups of ``size`` responses in their order;
     ``rewards`` are theirs, row by row. Metrics, one value a prompt and over all trained weights together:
     ``gradient_variance``, the trace of the gradient's covariance between groups, and ``gradient_norm``, the length of
-    its mean. ``seed`` starts adapters, if the policy trains some.
+    its mean. Every seed has prompts of its own, so they are numbered: estimators are paired prompt by prompt within a
+    seed. ``seed`` starts adapters, if the policy trains some.
 
     Raises UserError if a prompt has fewer than two whole groups, or ``rewards`` are not those of ``samples``.
     """
@@ -62,12 +64,13 @@ def measure_gradient_noise(
     opened, tokenizer = open_trained(final, model, seed)
     anchor, _ = open_frozen(reference, model)
     scorer = ResponseScorer(opened)
-    prompts, variances, norms = [], [], []
+    prompts: list[PromptRow] = []
+    variances, norms = [], []
     for row, drawn in cut(read_rows_of(samples, SampleRow), read_rewards(rewards), size, tokenizer):
         scored = score_groups(anchor, [one.group for one in drawn])
         groups = [one._replace(reference=scores) for one, scores in zip(drawn, scored, strict=True)]
         variance, norm = spread(gradient_of(scorer, objective, one) for one in groups)
-        prompts.append(row)
+        prompts.append(PromptRow(prompt_id=f"prompt-{len(prompts):06d}", prompt=row["prompt"], family=row["family"]))
         variances.append(variance)
         norms.append(norm)
         tracker.progress(len(prompts), samples.rows // len(drawn) // size, "prompts")
