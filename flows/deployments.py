@@ -1,7 +1,7 @@
 """A deployment for every paper and scale, whose form opens with that scale's values; and the process serving them."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +56,7 @@ def build_evaluation() -> "RunnerDeployment":
     )
 
 
-def build_paper(paper: "Paper", scales: Sequence[str], switched: Mapping[str, bool]) -> list["RunnerDeployment"]:
+def build_paper(paper: "Paper", scales: Iterable[str], switched: Mapping[str, bool]) -> list["RunnerDeployment"]:
     """``<paper>/<scale>``: the flow and the configuration of ``rlhf run <paper> --scale <scale>``.
 
     While one of its runs is going, a further one is cancelled at once: nightly runs never queue up.
@@ -143,7 +143,6 @@ def are_polled(since: datetime) -> bool:
     included, twice a second would keep the server from its work.
     """
     from prefect.client.orchestration import get_client
-
     from prefect.exceptions import ObjectNotFound
 
     with get_client(sync_client=True) as client:

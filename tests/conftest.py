@@ -16,6 +16,7 @@ def take_environment() -> Path:
     for name in [name for name in os.environ if name.startswith(("PREFECT_", "MLFLOW_", "RLHF_"))]:
         del os.environ[name]
     os.environ |= {"RLHF_HOME": str(folder), "HF_HOME": str(folder / "huggingface"), "OMP_NUM_THREADS": "1"}
+    os.environ["RLHF_KEEP_FORK_SERVER"] = "1"
     from tasks.engine.home import prepare_environment
 
     prepare_environment()

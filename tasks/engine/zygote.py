@@ -1,8 +1,9 @@
 """A process that has imported torch once and forks a child for every stage, so that a stage starts in milliseconds.
 
-It reads one JSON request a line on standard input (``{"folder", "threads"}``) and answers one line per finished
-child on standard output. It ends, and the kernel ends its children, when its parent closes the pipe or dies;
-a child can therefore outlive neither a cancelled flow nor a killed one.
+It reads one JSON request a line on standard input (``{"folder", "threads", "environment", "cwd"}``, or
+``{"folder", "kill"}``) and answers one line per finished child on standard output. It ends, and the kernel ends its
+children, when its parent closes the pipe or dies; a child can therefore outlive neither a cancelled flow nor a killed
+one.
 """
 
 import ctypes
@@ -12,8 +13,9 @@ import os
 import select
 import signal
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from tasks.engine.worker import run_request, use_threads
 
@@ -39,7 +41,7 @@ def die_with_parent(parent: int) -> None:
         os._exit(1)
 
 
-def fork_child(folder: Path, threads: int) -> int:
+def fork_child(folder: Path, threads: int, environment: Mapping[str, str], cwd: str) -> int:
     """Start the stage requested in ``folder`` in a forked child; its output goes to ``log.txt`` there."""
     parent = os.getpid()
     pid = os.fork()
@@ -54,7 +56,9 @@ def fork_child(folder: Path, threads: int) -> int:
     os.dup2(nothing, 0)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ.clear()
+    os.environ |= environment
+    os.chdir(cwd)
     use_threads(threads)
     run_request(folder)
     sys.stdout.flush()
@@ -89,13 +93,14 @@ def serve() -> None:
                 _obey(json.loads(line), folders)
 
 
-def _obey(request: dict[str, str | int], folders: dict[int, str]) -> None:
-    folder = str(request["folder"])
+def _obey(request: dict[str, Any], folders: dict[int, str]) -> None:
+    folder = request["folder"]
     if request.get("kill"):
         for pid in [pid for pid, name in folders.items() if name == folder]:
             os.killpg(pid, signal.SIGKILL)
         return
-    folders[fork_child(Path(folder), int(request["threads"]))] = folder
+    child = fork_child(Path(folder), request["threads"], request["environment"], request["cwd"])
+    folders[child] = folder
 
 
 def _report(folders: dict[int, str], answers: TextIO) -> None:

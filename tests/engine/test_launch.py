@@ -85,7 +85,7 @@ def test_the_process_that_forks_stages_may_be_killed(launcher, rows, weights, tm
 
     def kill_zygote() -> None:
         if (tmp_path / "holding").exists():
-            os.kill(launcher._process.pid, signal.SIGKILL)
+            os.kill(launcher.warm_up().pid, signal.SIGKILL)
 
     with pytest.raises(WorkerLost, match="forked from"):
         launch(launcher, tmp_path, "fit_line", on_wait=kill_zygote, rows=rows, toy=toy)
@@ -170,7 +170,7 @@ def test_closing_ends_what_runs_and_what_waits(rows, tmp_path):
     for thread in threads:
         thread.start()
     held = until(lambda: [f for folder in folders if (f := folder / "holding").exists()][: core_count()])
-    zygote = launcher._process.pid
+    zygote = launcher.warm_up().pid
     launcher.close()
     for thread in threads:
         thread.join(30)
@@ -178,6 +178,21 @@ def test_closing_ends_what_runs_and_what_waits(rows, tmp_path):
     until(lambda: not any(psutil.pid_exists(pid) for pid in [zygote, *(int(path.read_text()) for path in held)]))
     with pytest.raises(Cancelled):
         launch(launcher, tmp_path / "late", "fit_line", rows=rows, toy=Toy())
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_the_next_run_takes_what_the_last_one_imported_where_asked(tmp_path, monkeypatch, kept):
+    monkeypatch.setenv("RLHF_KEEP_FORK_SERVER", "1" if kept else "")
+    pids = []
+    for name in ("first", "second"):
+        monkeypatch.setenv("RLHF_HOME", str(tmp_path / name))
+        launcher = Launcher()
+        launch(launcher, tmp_path / name, "write_rows", count=2)
+        assert (tmp_path / name / "store").is_dir(), "a stage works in the environment of its own run"
+        pids.append(launcher.warm_up().pid)
+        launcher.close()
+        assert psutil.pid_exists(pids[-1]) is kept
+    assert (pids[0] == pids[1]) is kept
 
 
 def test_only_models_and_json_cross_between_stages():

@@ -46,7 +46,12 @@ def test_a_deployment_runs_what_the_command_line_runs(name: str) -> None:
 
 @pytest.mark.parametrize("name", DEPLOYMENTS)
 def test_the_form_opens_with_values_that_it_accepts(name: str) -> None:
-    validate(DEPLOYMENTS[name].parameters, schema_of(name.split("/", maxsplit=1)[0]), raise_on_error=True, ignore_required=False)
+    validate(
+        DEPLOYMENTS[name].parameters,
+        schema_of(name.split("/", maxsplit=1)[0]),
+        raise_on_error=True,
+        ignore_required=False,
+    )
 
 
 @pytest.mark.parametrize("name", PAPER_DEPLOYMENTS)
