@@ -15,9 +15,9 @@ def working_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def servers(working_home: Path) -> Iterator[Servers]:
-    """``rlhf up``, running for the tests of one module."""
+    """``rlhf up``, running for all tests that ask for it: starting it is slow."""
     with serving(working_home) as running:
         yield running
 
