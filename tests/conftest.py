@@ -28,11 +28,10 @@ settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """With ``--dist=loadgroup`` a file's tests stay in one process; so do, over files, those that use ``rlhf up``."""
-    for item in items:
-        shared = "servers" in getattr(item, "fixturenames", ())
-        item.add_marker(pytest.mark.xdist_group("servers" if shared else item.path.stem))
+    shared = "servers" in getattr(item, "fixturenames", ())
+    item.add_marker(pytest.mark.xdist_group("servers" if shared else item.path.stem))
 
 
 def pytest_unconfigure() -> None:
