@@ -11,10 +11,10 @@ demo: $(STAMP)
 	$(BIN)/rlhf run dpo --scale laptop
 
 test: $(STAMP)
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 test-all: $(STAMP)
-	$(BIN)/pytest --numprocesses=2 --dist=loadgroup --no-loadscope-reorder -m 'exhaustive or not exhaustive'
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder -m 'exhaustive or not exhaustive'
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -23,15 +23,23 @@ def take_environment() -> Path:
     return folder
 
 
+WITH_SERVERS = {"test_cli_up.py", "test_evaluate_form.py", "test_ui_form.py", "test_up_killed.py"}
 SESSION_FOLDER = take_environment()
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """With ``--dist=loadgroup`` a file's tests stay in one process; so do, over files, those that use ``rlhf up``."""
-    shared = "servers" in getattr(item, "fixturenames", ())
-    item.add_marker(pytest.mark.xdist_group("servers" if shared else item.path.stem))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Of several processes one runs all tests of a file; and one those of all files that use ``rlhf up``."""
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByFile(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return "rlhf up" if Path(file).name in WITH_SERVERS else file
+
+    return ByFile(config, log)
 
 
 def pytest_unconfigure() -> None:
