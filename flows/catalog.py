@@ -77,7 +77,7 @@ PAPERS: Mapping[str, Entry] = {
         module="flows.preference.a_lol",
         title="Improving Language Models with Advantage-based Offline Policy Gradients",
         arxiv="2305.14718",
-        minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 900.0},
+        minutes={"smoke": 0.8, "laptop": 11.0, "gpu": 900.0},
     ),
     "superhf": Entry(
         module="flows.preference.superhf",

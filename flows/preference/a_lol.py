@@ -215,5 +215,5 @@ PAPER = Paper(
     config=ALoLConfig,
     arms=ARMS,
     claims=claims_of(ALoLConfig()),
-    minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 900.0},
+    minutes={"smoke": 0.8, "laptop": 11.0, "gpu": 900.0},
 )
