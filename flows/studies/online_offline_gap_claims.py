@@ -80,7 +80,7 @@ def claims_on_gap(online: Sequence[str], golden: Sequence[str], offline: Sequenc
         Claim(
             key="fresh_pairs_alone_help",
             statement="At equal KL to SFT, online with golden labels earns more true reward than offline, whose pairs "
-            "have golden labels too, and as many: only who sampled them differs",
+            "have golden labels too: only who sampled them differs",
             source="Figure 1 (the golden baseline against offline)",
             paper_value="not claimed as such: the golden labeller knows more than a proxy fitted on the fixed pairs",
             evidence=FrontierGap(arms=tuple(golden), baselines=tuple(offline), suite=GOLD, metric="gold_reward", kl=KL),
