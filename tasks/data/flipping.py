@@ -27,8 +27,8 @@ def flip_labels(pairs: DatasetRef, share: float, seed: int) -> DatasetRef:
 
 def turned(row: PairRow) -> PairRow:
     """``row`` with the two answers, and what is known of each, in each other's place."""
-    changed = dict(row)
+    changed = row.copy()
     changed["chosen"], changed["rejected"] = row["rejected"], row["chosen"]
     if "chosen_gold" in row and "rejected_gold" in row:
         changed["chosen_gold"], changed["rejected_gold"] = row["rejected_gold"], row["chosen_gold"]
-    return PairRow(**changed)  # type: ignore[typeddict-item]
+    return changed
