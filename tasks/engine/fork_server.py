@@ -1,5 +1,6 @@
 """The parent's end of the process that stages are forked from."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -32,8 +33,9 @@ class ForkServer:
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._changed = threading.Condition()
-        self._exits: dict[str, int] = {}
-        self._running: set[str] = set()
+        self._tickets = itertools.count()
+        self._exits: dict[int, int] = {}
+        self._running: set[int] = set()
         self.search_path = _search_path()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tasks.engine.zygote"],
@@ -60,26 +62,30 @@ class ForkServer:
         with self._changed:
             return self.returncode is None and not self._running
 
-    def fork(self, folder: str, threads: int) -> None:
+    def fork(self, folder: str, threads: int) -> int:
         """Start the stage requested in ``folder``, in this process's environment and working folder as they are now.
 
+        Returns a ticket of this start's own: a stage that was ended and is started again ends a second time.
         Raises ForkServerEnded.
         """
         with self._changed:
-            self._running.add(folder)
+            ticket = next(self._tickets)
+            self._running.add(ticket)
         environment = self._environment(threads)
-        self._send({"folder": folder, "threads": threads, "environment": environment, "cwd": str(Path.cwd())})
+        here = {"folder": folder, "threads": threads, "environment": environment, "cwd": str(Path.cwd())}
+        self._send({"ticket": ticket, **here})
+        return ticket
 
-    def kill(self, folder: str) -> None:
+    def kill(self, ticket: int) -> None:
         """End that stage now. Raises ForkServerEnded."""
-        self._send({"folder": folder, "kill": 1})
+        self._send({"ticket": ticket, "kill": 1})
 
-    def exit_of(self, folder: str, seconds: float) -> int | None:
+    def exit_of(self, ticket: int, seconds: float) -> int | None:
         """How that stage ended, if it does within ``seconds``."""
         with self._changed:
-            if folder not in self._exits:
+            if ticket not in self._exits:
                 self._changed.wait(seconds)
-            return self._exits.pop(folder, None)
+            return self._exits.pop(ticket, None)
 
     def wake(self) -> None:
         """Let everybody who waits look again."""
@@ -115,8 +121,8 @@ class ForkServer:
         for line in self._process.stdout:
             report = json.loads(line)
             with self._changed:
-                self._running.discard(report["folder"])
-                self._exits[report["folder"]] = report["exit"]
+                self._running.discard(report["ticket"])
+                self._exits[report["ticket"]] = report["exit"]
                 self._changed.notify_all()
 
 

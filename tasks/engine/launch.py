@@ -81,10 +81,9 @@ class Launcher:
             server.wake()
 
     def _run_child(self, folder: Path, threads: int, on_wait: Callable[[], None]) -> int:
-        server, name = self.warm_up(), str(folder)
+        server = self.warm_up()
         try:
-            server.fork(name, threads)
-            return self._wait(server, name, on_wait)
+            return self._wait(server, server.fork(str(folder), threads), on_wait)
         except ForkServerEnded as error:
             if self.cancelled.is_set():
                 raise Cancelled("the run was cancelled") from error
@@ -92,10 +91,10 @@ class Launcher:
                 f"the process that stages are forked from ended with status {server.returncode}"
             ) from error
 
-    def _wait(self, server: ForkServer, name: str, on_wait: Callable[[], None]) -> int:
+    def _wait(self, server: ForkServer, ticket: int, on_wait: Callable[[], None]) -> int:
         try:
             while not self.cancelled.is_set():
-                exit_code = server.exit_of(name, PROGRESS_SECONDS)
+                exit_code = server.exit_of(ticket, PROGRESS_SECONDS)
                 if exit_code is not None:
                     return exit_code
                 if server.returncode is not None:
@@ -103,7 +102,7 @@ class Launcher:
                 on_wait()
         except BaseException:
             with suppress(ForkServerEnded):
-                server.kill(name)
+                server.kill(ticket)
             raise
         raise Cancelled("the run was cancelled")
 

@@ -1,7 +1,7 @@
 """A process that has imported torch once and forks a child for every stage, so that a stage starts in milliseconds.
 
-It reads one JSON request a line on standard input (``{"folder", "threads", "environment", "cwd"}``, or
-``{"folder", "kill"}``) and answers one line per finished child on standard output. It ends, and the kernel ends its
+It reads one JSON request a line on standard input (``{"ticket", "folder", "threads", "environment", "cwd"}``, or
+``{"ticket", "kill"}``) and answers one line per finished child on standard output. It ends, and the kernel ends its
 children, when its parent closes the pipe or dies; a child can therefore outlive neither a cancelled flow nor a killed
 one.
 """
@@ -77,38 +77,38 @@ def serve() -> None:
     signal.set_wakeup_fd(alarm_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    folders: dict[int, str] = {}
+    tickets: dict[int, int] = {}
     pending = b""
     while True:
         ready, _, _ = select.select([0, alarm_read], [], [])
         if alarm_read in ready:
             os.read(alarm_read, 4096)
-            _report(folders, answers)
+            _report(tickets, answers)
         if 0 in ready:
             received = os.read(0, 65536)
             if not received:
                 return
             *lines, pending = (pending + received).split(b"\n")
             for line in lines:
-                _obey(json.loads(line), folders)
+                _obey(json.loads(line), tickets)
 
 
-def _obey(request: dict[str, Any], folders: dict[int, str]) -> None:
-    folder = request["folder"]
+def _obey(request: dict[str, Any], tickets: dict[int, int]) -> None:
+    ticket = request["ticket"]
     if request.get("kill"):
-        for pid in [pid for pid, name in folders.items() if name == folder]:
+        for pid in [pid for pid, one in tickets.items() if one == ticket]:
             os.killpg(pid, signal.SIGKILL)
         return
-    child = fork_child(Path(folder), request["threads"], request["environment"], request["cwd"])
-    folders[child] = folder
+    child = fork_child(Path(request["folder"]), request["threads"], request["environment"], request["cwd"])
+    tickets[child] = ticket
 
 
-def _report(folders: dict[int, str], answers: TextIO) -> None:
-    while folders:
+def _report(tickets: dict[int, int], answers: TextIO) -> None:
+    while tickets:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if pid == 0:
             return
-        line = {"folder": folders.pop(pid, ""), "exit": os.waitstatus_to_exitcode(status)}
+        line = {"ticket": tickets.pop(pid, -1), "exit": os.waitstatus_to_exitcode(status)}
         answers.write(json.dumps(line) + "\n")
         answers.flush()
 

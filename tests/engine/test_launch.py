@@ -94,14 +94,16 @@ def test_the_process_that_forks_stages_may_be_killed(launcher, rows, weights, tm
     assert launch(launcher, tmp_path, "fit_line", rows=rows, toy=toy).digest == weights
 
 
-def test_an_exception_while_waiting_ends_the_stage(launcher, rows, tmp_path):
+def test_an_exception_while_waiting_ends_the_stage_and_it_can_be_started_again(launcher, rows, weights, tmp_path):
     def give_up() -> None:
         if (tmp_path / "holding").exists():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        launch(launcher, tmp_path, "fit_line", on_wait=give_up, rows=rows, toy=Toy(hold_at=2))
+        launch(launcher, tmp_path, "fit_line", on_wait=give_up, rows=rows, toy=Toy(steps=STEPS, hold_at=2))
     until(lambda: not psutil.pid_exists(int((tmp_path / "holding").read_text())))
+    (tmp_path / "go").touch()
+    assert launch(launcher, tmp_path, "fit_line", rows=rows, toy=Toy(steps=STEPS)).digest == weights
 
 
 def test_an_exception_in_a_stage_says_its_cause_and_logs_its_traceback(launcher, tmp_path):
