@@ -23,7 +23,7 @@ def html_report(title: str, verdicts: pd.DataFrame, board: pd.DataFrame, figures
         [
             f"<!doctype html><html><head><meta charset='utf-8'><title>{escape(title)}</title>",
             f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body><h1>{escape(title)}</h1>",
-            *(["<h2>Claims</h2>", verdict_rows(verdicts)] if len(verdicts) else []),
+            *(["<h2>Claims</h2>", verdict_rows(verdicts), tuning_line(verdicts)] if len(verdicts) else []),
             *drawings,
             *(
                 f"<h2>Arms: {escape(str(suite))}</h2>{board_rows(rows)}"
@@ -43,6 +43,11 @@ def verdict_rows(verdicts: pd.DataFrame) -> str:
         for row in verdicts.to_dict("records")
     ]
     return f"<table>{head}{''.join(lines)}</table>"
+
+
+def tuning_line(verdicts: pd.DataFrame) -> str:
+    """Whether the arms were tuned before they were compared."""
+    return f"<p>Arms tuned on validation prompts: {escape(', '.join(verdicts['tuned'].unique()))}</p>"
 
 
 def board_rows(board: pd.DataFrame) -> str:

@@ -59,6 +59,8 @@ class Extras:
     """Artifact's file name to its content."""
     tags: Mapping[str, str] = field(default_factory=dict)
     """Of the run in MLflow."""
+    tuned: str = "no"
+    """Whether the arms were tuned before they were compared, as the verdicts say it."""
 
 
 def publish(
@@ -73,7 +75,7 @@ def publish(
     for suite in suites:
         scores = with_win_rates(scores, suite, ("sft", "demonstrations"))
     boards = pd.concat([board_of(scores, suite) for suite in suites], ignore_index=True)
-    verdicts = verdict_table(claims, judge_jointly(claims, scores))
+    verdicts = verdict_table(claims, judge_jointly(claims, scores), extras.tuned)
     root = session.root
     root.table("leaderboard.json", boards)
     root.table("verdicts.json", verdicts)
@@ -88,7 +90,7 @@ def publish(
     ]
     for name, table in extras.tables.items():
         root.table(name, table)
-    root.tags(dict(extras.tags))
+    root.tags({**extras.tags, "tuned": extras.tuned})
     root.text("report.html", html_report(session.paper, verdicts, boards, figures))
     root.tags({f"verdict.{row['claim']}": str(row["outcome"]) for row in records(verdicts)})
     failures = root_causes(session, collected.failures)

@@ -14,6 +14,7 @@ from tasks.engine.schema import Frozen, UserError
 from tasks.evaluation.collecting import reason
 from tasks.evaluation.scores import FINAL
 from tasks.policy.objectives.objective import Objective
+from tasks.policy.optimisation import PreferenceTraining
 
 if TYPE_CHECKING:
     from optuna import Study
@@ -82,6 +83,22 @@ def strength_of(objective: Objective) -> str:
     return found[0]
 
 
+def own_settings(objective: Objective, training: PreferenceTraining) -> dict[str, float]:
+    """What is tuned of a preference arm, at its configured values: its learning rate, and its strength if any."""
+    strengths = {name: getattr(objective, name) for name in STRENGTHS if hasattr(objective, name)}
+    return {"learning_rate": training.learning_rate, **dict(list(strengths.items())[:1])}
+
+
+def with_settings(
+    objective: Objective, training: PreferenceTraining, settings: Settings
+) -> tuple[Objective, PreferenceTraining]:
+    """Loss and budget of a preference arm with ``settings`` in place of its own."""
+    changeable: Any = objective
+    strengths = {name: value for name, value in settings.items() if name != "learning_rate"}
+    rate = settings.get("learning_rate", training.learning_rate)
+    return changeable.model_copy(update=strengths), training.model_copy(update={"learning_rate": rate})
+
+
 def space_of(own: Settings, tuning: Tuning) -> dict[str, Range]:
     """What is searched: the range of the learning rate as configured, of every strength around its own value."""
     factor = tuning.strength_factor
@@ -145,3 +162,15 @@ def value_of(scores: PrefectFuture[Scores], metric: str) -> tuple[float, str]:
     table = read_scores(scores.result())
     values = table.loc[(table["metric"] == metric) & (table["point"] == FINAL), "value"]
     return (float(values.mean()), "") if len(values) else (float("nan"), f"no {metric} was measured")
+
+
+def tuning_said(tuned: Tuned | None) -> str:
+    """What verdicts and runs say of it: ``no``, or how much of which arms."""
+    if tuned is None:
+        return "no"
+    return f"{tuned.trials['trial'].nunique()} trials each: {', '.join(sorted(tuned.best))}"
+
+
+def tuning_tables(tuned: Tuned | None) -> dict[str, pd.DataFrame]:
+    """Artifacts of the run in MLflow: every trial; beside the trials' own runs."""
+    return {} if tuned is None else {"tuning.json": tuned.trials}

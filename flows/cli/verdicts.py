@@ -52,7 +52,10 @@ def verdict_table(verdicts: Sequence[Mapping[str, Any]], title: str = "Verdicts"
         )
         for row in verdicts
     ]
-    return grid(title, ("claim", "verdict", "paper"), rows, whole=("verdict",))
+    table = grid(title, ("claim", "verdict", "paper"), rows, whole=("verdict",))
+    tuned = dict.fromkeys(str(row["tuned"]) for row in verdicts if "tuned" in row)
+    table.caption = f"arms tuned on validation prompts: {'; '.join(tuned)}" if tuned else None
+    return table
 
 
 def _latest(uri: str, paper: str) -> dict[str, Any]:

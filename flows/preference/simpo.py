@@ -1,5 +1,6 @@
 """SimPO (arXiv 2405.14734): configuration and flow."""
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Literal, Self
 
 from prefect import flow
@@ -10,8 +11,10 @@ from flows.matched import benchmark
 from flows.paper import Paper
 from flows.preference.matched import Matched, PreferenceConfig, share_inputs
 from flows.preference.simpo_claims import ARMS, GOLD, PAIRS, claims_on
-from flows.report import Report, publish
+from flows.preference.simpo_tuning import Loss, tune_losses
+from flows.report import Extras, Report, publish
 from flows.temperatures import measure_curve
+from flows.tuning import Tuning, tuning_said, tuning_tables, with_settings
 from tasks.data.world import TinyWorld
 from tasks.engine.refs import Checkpoint, CheckpointSeries
 from tasks.engine.session import arm, paper_run
@@ -78,6 +81,9 @@ class SimPOConfig(PreferenceConfig):
     orpo: ORPO = Field(ORPO(), description="ORPO")
     rrhf: RRHF = Field(RRHF(), description="RRHF on pairs")
     slic_hf: SLiCHF = Field(SLiCHF(), description="SLiC-HF")
+    tuning: Tuning = Field(
+        Tuning(), description="Equal-budget search of every arm's learning rate and strength, before they are compared"
+    )
 
     @model_validator(mode="after")
     def _only_the_ablation_sums(self) -> Self:
@@ -85,6 +91,8 @@ class SimPOConfig(PreferenceConfig):
             raise ValueError("policy.length_normalisation must stay on; its ablation is the arm simpo_no_length_norm")
         if self.unnormalised.length_normalisation:
             raise ValueError("unnormalised.length_normalisation must stay off: the arm is SimPO without it")
+        if self.tuning.trials and self.data.path:
+            raise ValueError("tuning.trials: settings are tuned on validation prompts, which real pairs have none of")
         return self
 
 
@@ -98,13 +106,22 @@ def simpo(config: SimPOConfig = SimPOConfig()) -> Report:
     scenario = config.data.path or config.world.family
     tags = {"family": "preference", "scale": config.scale, "scenario": scenario}
     with paper_run("simpo", config, tags, f"simpo-{config.scale}") as session:
-        pending = [scores for shared in share_inputs(config) for scores in compare_arms(config, shared)]
-        return publish(session, collect("simpo", pending), claims_of(config), [GOLD, PAIRS, *config.benchmarks.suites])
+        shared = share_inputs(config)
+        losses = losses_of(config)
+        leaders = {name: tuned_as(name, losses) for name in losses}
+        searched = {name: loss for name, loss in losses.items() if leaders[name] == name}
+        tuned = tune_losses(config, config.tuning, shared[0], searched, train_arm)
+        if tuned:
+            losses = {name: with_settings(*loss, tuned.best[leaders[name]]) for name, loss in losses.items()}
+        pending = [scores for one in shared for scores in compare_arms(config, one, losses)]
+        suites = [GOLD, PAIRS, *config.benchmarks.suites]
+        extras = Extras(tables=tuning_tables(tuned), tuned=tuning_said(tuned))
+        return publish(session, collect("simpo", pending), claims_of(config), suites, extras)
 
 
-def compare_arms(config: SimPOConfig, shared: Matched) -> list[Pending]:
+def compare_arms(config: SimPOConfig, shared: Matched, losses: Mapping[str, Loss]) -> list[Pending]:
     """Train and measure every arm of one seed."""
-    trained = {name: train_arm(config, shared, name, one) for name, one in objectives_of(config).items()}
+    trained = {name: train_arm(config, shared, name, loss) for name, loss in losses.items()}
     return [
         *measure_start(config, shared),
         *(score for name, series in trained.items() for score in measure_trained(config, shared, name, series)),
@@ -132,6 +149,17 @@ def objectives_of(config: SimPOConfig) -> dict[str, Objective]:
     return wanted | {name: with_margin(config, margin) for margin, name in swept_margins(config).items()}
 
 
+def losses_of(config: SimPOConfig) -> dict[str, Loss]:
+    """The trained arms with their budgets, as configured."""
+    return {name: (objective, training_of(config, objective)) for name, objective in objectives_of(config).items()}
+
+
+def tuned_as(name: str, arms: Collection[str]) -> str:
+    """The arm of ``arms`` whose settings ``name`` takes: other margins are SimPO's own in all but the margin."""
+    other_margin = name == "simpo_gamma_0" or name.startswith("simpo-margin-")
+    return "simpo" if other_margin and "simpo" in arms else name
+
+
 def swept_margins(config: SimPOConfig) -> dict[float, str]:
     """Further margins of the sweep and the names of their arms."""
     if "simpo" not in config.arms:
@@ -145,17 +173,12 @@ def with_margin(config: SimPOConfig, margin: float) -> SimPO:
     return config.policy.model_copy(update={"gamma_beta_ratio": margin})
 
 
-def train_arm(config: SimPOConfig, shared: Matched, name: str, objective: Objective) -> PrefectFuture[CheckpointSeries]:
+def train_arm(config: PreferenceConfig, shared: Matched, name: str, loss: Loss) -> PrefectFuture[CheckpointSeries]:
     """One training run from the SFT model."""
+    objective, training = loss
     with arm(name, shared.seed):
         return optimise_preferences.submit(
-            shared.sft,
-            shared.pairs,
-            shared.reference,
-            objective,
-            training_of(config, objective),
-            config.model,
-            shared.seed,
+            shared.sft, shared.pairs, shared.reference, objective, training, config.model, shared.seed
         )
 
 

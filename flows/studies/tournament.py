@@ -16,7 +16,7 @@ from flows.reinforcement.matched import GOLD, Reward
 from flows.report import Extras, Report, publish
 from flows.studies.tournament_config import TUNABLE, TournamentConfig
 from flows.studies.tournament_methods import METHODS, Policy, own_settings, source_of, train_method
-from flows.tuning import Candidate, Settings, Tuned, search, space_of
+from flows.tuning import Candidate, Settings, Tuned, search, space_of, tuning_said, tuning_tables
 from tasks.data.stages import draw_validation
 from tasks.engine.refs import Scores
 from tasks.engine.schema import UserError
@@ -66,9 +66,8 @@ def tournament(config: TournamentConfig = TournamentConfig()) -> Report:
         matrix = win_matrix(duels)
         extras = Extras(
             figures=[ranking_figure(collected.scores), win_matrix_figure(matrix)],
-            tables={"win_matrix.json": matrix.reset_index(names="method")}
-            | ({"tuning.json": tuned.trials} if tuned else {}),
-            tags={"tuned": ", ".join(sorted(best)) or "none"},
+            tables={"win_matrix.json": matrix.reset_index(names="method"), **tuning_tables(tuned)},
+            tuned=tuning_said(tuned),
         )
         return publish(session, collected, (), [SUITE, GOLD, *config.benchmarks.suites], extras)
 

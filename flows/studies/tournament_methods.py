@@ -10,7 +10,7 @@ from flows.preference.matched import Matched
 from flows.preference.online import OnlineArm, train_in_rounds, train_online
 from flows.reinforcement.matched import PolicyArm, ReinforcementConfig, Reward, train_policy
 from flows.studies.tournament_config import GRADIENT, OFFLINE, ONLINE, TournamentConfig
-from flows.tuning import Settings, strength_of
+from flows.tuning import Settings, strength_of, with_settings
 from tasks.data.stages import samples_as_demonstrations, take_portion
 from tasks.engine.session import arm
 from tasks.evaluation.stages import choose_best_by_reward
@@ -88,10 +88,7 @@ def train_method(
 
 def tuned_loss(config: TournamentConfig, method: str, settings: Settings) -> tuple[Objective, PreferenceTraining]:
     """Loss and budget of a preference method with ``settings`` in place."""
-    objective: Any = objective_of(config, method)
-    strengths = {name: value for name, value in settings.items() if name != "learning_rate"}
-    rate = settings.get("learning_rate", config.training.learning_rate)
-    return objective.model_copy(update=strengths), config.training.model_copy(update={"learning_rate": rate})
+    return with_settings(objective_of(config, method), config.training, settings)
 
 
 def train_offline(config: TournamentConfig, shared: Matched, method: str, label: str, settings: Settings) -> Policy:

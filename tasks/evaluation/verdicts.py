@@ -72,14 +72,18 @@ def judge_jointly(claims: Sequence[Claim], scores: pd.DataFrame, level: float = 
     return [verdicts[index] for index in range(len(claims))]
 
 
-def verdict_table(claims: Sequence[Claim], verdicts: Sequence[Verdict]) -> pd.DataFrame:
-    """One row a claim: its statement, source and the paper's number beside the verdict's fields."""
+def verdict_table(claims: Sequence[Claim], verdicts: Sequence[Verdict], tuned: str = "no") -> pd.DataFrame:
+    """One row a claim: its statement, source and the paper's number beside the verdict's fields.
+
+    ``tuned`` says whether, and how, the arms were tuned before they were compared.
+    """
     rows = [
         {
             "statement": claim.statement,
             "source": claim.source,
             "paper_value": claim.paper_value,
             **asdict(verdict),
+            "tuned": tuned,
         }
         for claim, verdict in zip(claims, verdicts, strict=True)
     ]

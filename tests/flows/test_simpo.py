@@ -7,7 +7,7 @@ import pytest
 from mlflow import MlflowClient
 from pydantic import ValidationError
 
-from flows.preference.simpo import PAPER, SimPOConfig, claims_of, objectives_of, simpo, training_of
+from flows.preference.simpo import PAPER, SimPOConfig, claims_of, objectives_of, simpo, training_of, tuned_as
 from flows.preference.simpo_claims import ARMS
 from flows.scales import load_config
 from tasks.engine.home import tracking_uri
@@ -73,6 +73,27 @@ def test_real_pairs_settle_the_claims_on_length_and_likelihood(tmp_path: Path):
         "ranks_pairs_better_than_dpo",
     }
     assert all(row["n_prompts"] > 0 for row in report.verdicts)
+
+
+@pytest.mark.usefixtures("prefect_server", "rlhf_home")
+def test_arms_may_be_tuned_alike_before_they_are_compared():
+    report = simpo(smoke("tuning.trials=2", arms=["sft", "dpo", "simpo", "simpo_gamma_0"]))
+    assert report.failures == {}
+    assert {row["tuned"] for row in report.verdicts} == {"2 trials each: dpo, simpo"}
+    client = MlflowClient(tracking_uri())
+    found = client.search_runs([report.experiment_id], max_results=1000)
+    trials = {run.data.tags["arm"] for run in found if "-trial-" in run.data.tags.get("arm", "")}
+    assert trials == {"dpo-trial-0", "dpo-trial-1", "simpo-trial-0", "simpo-trial-1"}
+    trained = {run.data.tags["mlflow.parentRunId"]: run.data.params for run in found}
+    own = {run.data.tags["arm"]: trained[run.info.run_id] for run in found if run.info.run_id in trained}
+    changed = {name for name in own["simpo"] if own["simpo"][name] != own["simpo_gamma_0"][name]}
+    assert changed == {"objective.gamma_beta_ratio"}
+
+
+def test_other_margins_take_simpo_s_settings_where_simpo_is_compared():
+    assert tuned_as("simpo-margin-1.5", ["dpo", "simpo"]) == "simpo"
+    assert tuned_as("simpo_gamma_0", ["dpo", "simpo_gamma_0"]) == "simpo_gamma_0"
+    assert tuned_as("dpo", ["dpo", "simpo"]) == "dpo"
 
 
 def test_the_paper_s_ablations_change_one_thing():

@@ -38,7 +38,7 @@ def test_methods_of_every_kind_meet_are_tuned_and_ranked():
     names = {artifact.path for artifact in client.list_artifacts(report.mlflow_run_id)}
     assert {"win_matrix.json", "tuning.json", "leaderboard.json", "report.html"} <= names
     tags = client.get_run(report.mlflow_run_id).data.tags
-    assert tags["tuned"] == "dpo, iterative_dpo, online_dpo, rloo"
+    assert tags["tuned"] == "1 trials each: dpo, iterative_dpo, online_dpo, rloo"
     found = client.search_runs([report.experiment_id], max_results=1000)
     arms = {run.data.tags["arm"] for run in found if run.data.tags["level"] == "arm"}
     assert {f"{name}-trial-0" for name in ("dpo", "online_dpo", "iterative_dpo", "rloo")} <= arms
