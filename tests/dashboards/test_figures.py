@@ -47,12 +47,23 @@ def test_the_page_needs_no_network_and_escapes_text(scores):
         scores[~scores["arm"].str.contains("@")], "gold", ["gold_reward", "token_kl"], baselines=()
     ).assign(suite="gold")
     verdicts = pd.DataFrame(
-        [{"statement": "a < b", "outcome": "supported", "effect": 0.6, "low": 0.5, "high": 0.7, "paper_value": "61 %"}]
+        [
+            {
+                "statement": "a < b",
+                "outcome": "supported",
+                "effect": 0.6,
+                "low": 0.5,
+                "high": 0.7,
+                "paper_value": "61 %",
+                "tuned": "10 trials each: dpo",
+            }
+        ]
     )
     figures = [reward_kl_frontier(scores, "gold"), against_temperature(scores, "gold", "gold_reward")]
     page = html_report("DPO", verdicts, board, figures)
     assert "a &lt; b" in page
     assert "0.6 [0.5, 0.7]" in page
+    assert "10 trials each: dpo" in page
     assert "<script src=" not in page
     assert page.count("plotly-graph-div") == 2
 

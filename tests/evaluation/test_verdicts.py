@@ -225,6 +225,9 @@ def test_the_table_shows_the_papers_number_beside_ours():
     assert table["paper_value"].tolist() == ["0.61", "0.61"]
     assert table["outcome"].tolist() == ["supported", "inconclusive"]
     assert table["seeds_to_settle"].isna().all()
+    assert table["tuned"].tolist() == ["no", "no"]
+    tuned = verdict_table(claims, judge(claims, two_arms(1.0)), "12 trials each: dpo")
+    assert tuned["tuned"].tolist() == ["12 trials each: dpo"] * 2
 
 
 def test_two_claims_at_p_0_04_are_each_enough_alone_and_not_together():
