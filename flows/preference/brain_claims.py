@@ -91,7 +91,7 @@ def claims_on_estimators(metric: str) -> tuple[Claim, ...]:
             f"{names[other]}'s",
             source="The authors' demonstration of the estimators (unit Gaussians)",
             paper_value=variance,
-            evidence=Difference(metric="gradient_variance", arm=one, baseline=other, suite=GRADIENTS),
+            evidence=Difference(metric="log_gradient_variance", arm=one, baseline=other, suite=GRADIENTS),
             direction="below",
         )
         for one, other in (better[0], better[2])

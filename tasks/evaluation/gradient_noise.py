@@ -1,5 +1,7 @@
 """How noisy a gradient estimator is: its gradients on resampled groups at fixed weights."""
 
+import math
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
@@ -53,9 +55,10 @@ def measure_gradient_noise(
 
     ``samples``, whoever drew them, are cut prompt by prompt into groups of ``size`` responses in their order;
     ``rewards`` are theirs, row by row. Metrics, one value a prompt and over all trained weights together:
-    ``gradient_variance``, the trace of the gradient's covariance between groups, and ``gradient_norm``, the length of
-    its mean. Every seed has prompts of its own, so they are numbered: estimators are paired prompt by prompt within a
-    seed. ``seed`` starts adapters, if the policy trains some.
+    ``gradient_variance``, the trace of the gradient's covariance between groups; ``log_gradient_variance``, as the
+    variances of prompts span decades; ``gradient_norm``, the length of the mean. Every seed has prompts of its own, so
+    they are numbered: estimators are paired prompt by prompt within a seed. ``seed`` starts adapters, if the policy
+    trains some.
 
     Raises UserError if a prompt has fewer than two whole groups, or ``rewards`` are not those of ``samples``.
     """
@@ -74,7 +77,8 @@ def measure_gradient_noise(
         variances.append(variance)
         norms.append(norm)
         tracker.progress(len(prompts), samples.rows // len(drawn) // size, "prompts")
-    metrics = {"gradient_variance": variances, "gradient_norm": norms}
+    logs = [math.log(max(variance, sys.float_info.min)) for variance in variances]
+    metrics = {"gradient_variance": variances, "log_gradient_variance": logs, "gradient_norm": norms}
     log_means("eval", metrics, 0)
     return store_scores(by_prompt(prompts, metrics).assign(point=FINAL))
 

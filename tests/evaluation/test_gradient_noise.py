@@ -64,6 +64,7 @@ def test_a_baseline_that_is_normalised_takes_variance_out_of_the_gradient(drawn)
     assert list(brain.index) == ["prompt-000000", "prompt-000001", "prompt-000002"], "the same in every seed"
     assert (brain["gradient_variance"] > 0.0).all()
     assert (brain["gradient_variance"] < none["gradient_variance"]).all()
+    assert brain["log_gradient_variance"].tolist() == pytest.approx(np.log(brain["gradient_variance"]).tolist())
 
 
 def test_without_rewards_and_at_the_proposal_s_weights_there_is_nothing_to_learn(drawn, rlhf_home):

@@ -16,6 +16,12 @@ METRICS = {
         "lower",
         0.0,
     ),
+    "log_gradient_variance": Metric(
+        "Noise of a gradient estimate at fixed weights, as a logarithm",
+        "ln gradient_variance",
+        "nats; a difference is the logarithm of a ratio",
+        "lower",
+    ),
     "gradient_norm": Metric(
         "Length of the mean gradient at fixed weights", "|mean grad L|", "units of the gradient", "neither", 0.0
     ),
