@@ -107,19 +107,19 @@ PAPERS: Mapping[str, Entry] = {
         module="flows.preference.rlhf_workflow",
         title="RLHF Workflow: From Reward Modeling to Online RLHF",
         arxiv="2405.07863",
-        minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 3000.0},
+        minutes={"smoke": 0.8, "laptop": 15.0, "gpu": 3000.0},
     ),
     "inpo": Entry(
         module="flows.preference.inpo",
         title="Iterative Nash Policy Optimization: Aligning LLMs with General Preferences via No-Regret Learning",
         arxiv="2407.00617",
-        minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 3600.0},
+        minutes={"smoke": 0.8, "laptop": 22.0, "gpu": 3600.0},
     ),
     "osp": Entry(
         module="flows.preference.osp",
         title="Online Self-Preferring Language Models",
         arxiv="2405.14103",
-        minutes={"smoke": 0.9, "laptop": 18.0, "gpu": 1500.0},
+        minutes={"smoke": 0.9, "laptop": 23.0, "gpu": 1500.0},
     ),
     "vpo": Entry(
         module="flows.preference.vpo",

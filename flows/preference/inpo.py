@@ -180,5 +180,5 @@ PAPER = Paper(
     config=INPOConfig,
     arms={**ARMS, **CYCLIC},
     claims=claims_of(INPOConfig()),
-    minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 3600.0},
+    minutes={"smoke": 0.8, "laptop": 22.0, "gpu": 3600.0},
 )

@@ -199,5 +199,5 @@ PAPER = Paper(
     config=OSPConfig,
     arms=ARMS,
     claims=claims_of(OSPConfig()),
-    minutes={"smoke": 0.9, "laptop": 18.0, "gpu": 1500.0},
+    minutes={"smoke": 0.9, "laptop": 23.0, "gpu": 1500.0},
 )

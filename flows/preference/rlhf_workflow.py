@@ -173,5 +173,5 @@ PAPER = Paper(
     config=RLHFWorkflowConfig,
     arms=ARMS,
     claims=claims_of(RLHFWorkflowConfig()),
-    minutes={"smoke": 0.8, "laptop": 18.0, "gpu": 3000.0},
+    minutes={"smoke": 0.8, "laptop": 15.0, "gpu": 3000.0},
 )
