@@ -8,6 +8,7 @@ import pandas as pd
 from prefect.futures import PrefectFuture
 from pydantic import Field, model_validator
 
+from tasks.data.source import DataSource
 from tasks.data.tables import read_scores
 from tasks.engine.refs import Scores
 from tasks.engine.schema import Frozen, UserError
@@ -75,18 +76,16 @@ class Tuned:
     """Every trial: arm, trial, value, one column a setting; a trial that failed has value NaN and an error."""
 
 
-def strength_of(objective: Objective) -> str:
-    """Name of the field that an objective's strength is in. Raises UserError if it has none of the usual ones."""
-    found = [name for name in STRENGTHS if hasattr(objective, name)]
-    if not found:
-        raise UserError(f"objective {type(objective).__name__} has no {', '.join(STRENGTHS)} to tune; leave it out")
-    return found[0]
+def require_validation_prompts(tuning: Tuning, data: DataSource) -> None:
+    """Raises ValueError if arms are to be tuned on real pairs."""
+    if tuning.trials and data.path:
+        raise ValueError("tuning.trials: settings are tuned on validation prompts, which real pairs have none of")
 
 
-def own_settings(objective: Objective, training: PreferenceTraining) -> dict[str, float]:
+def settings_of(objective: Objective, training: PreferenceTraining) -> dict[str, float]:
     """What is tuned of a preference arm, at its configured values: its learning rate, and its strength if any."""
     strengths = {name: getattr(objective, name) for name in STRENGTHS if hasattr(objective, name)}
-    return {"learning_rate": training.learning_rate, **dict(list(strengths.items())[:1])}
+    return {"learning_rate": training.learning_rate, **strengths}
 
 
 def with_settings(

@@ -14,7 +14,7 @@ from flows.preference.simpo_claims import ARMS, GOLD, PAIRS, claims_on
 from flows.preference.simpo_tuning import Loss, tune_losses
 from flows.report import Extras, Report, publish
 from flows.temperatures import measure_curve
-from flows.tuning import Tuning, tuning_said, tuning_tables, with_settings
+from flows.tuning import Tuning, require_validation_prompts, tuning_said, tuning_tables, with_settings
 from tasks.data.world import TinyWorld
 from tasks.engine.refs import Checkpoint, CheckpointSeries
 from tasks.engine.session import arm, paper_run
@@ -91,8 +91,7 @@ class SimPOConfig(PreferenceConfig):
             raise ValueError("policy.length_normalisation must stay on; its ablation is the arm simpo_no_length_norm")
         if self.unnormalised.length_normalisation:
             raise ValueError("unnormalised.length_normalisation must stay off: the arm is SimPO without it")
-        if self.tuning.trials and self.data.path:
-            raise ValueError("tuning.trials: settings are tuned on validation prompts, which real pairs have none of")
+        require_validation_prompts(self.tuning, self.data)
         return self
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from prefect.futures import PrefectFuture
 
 from flows.preference.matched import Matched, PreferenceConfig
-from flows.tuning import Candidate, Settings, Tuned, Tuning, own_settings, search, space_of, with_settings
+from flows.tuning import Candidate, Settings, Tuned, Tuning, search, settings_of, space_of, with_settings
 from tasks.data.stages import draw_validation
 from tasks.engine.refs import CheckpointSeries, Scores
 from tasks.engine.session import arm
@@ -37,6 +37,6 @@ def tune_losses(
 
     candidates: dict[str, Candidate] = {}
     for name, loss in losses.items():
-        own = own_settings(*loss)
+        own = settings_of(*loss)
         candidates[name] = Candidate(own, space_of(own, tuning), partial(run_trial, name))
     return search(candidates, "gold_reward", tuning)

@@ -5,7 +5,7 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from flows.preference.online import OnlineConfig
-from flows.tuning import Tuning
+from flows.tuning import Tuning, require_validation_prompts
 from tasks.engine.schema import Frozen
 from tasks.evaluation.settings import Evaluation
 from tasks.policy.fresh.settings import FreshPairs
@@ -101,6 +101,5 @@ class TournamentConfig(OnlineConfig):
                 f"training.batch_size {self.training.batch_size}: twice as many responses are not a multiple of "
                 f"gradient.per_prompt {self.gradient.per_prompt}"
             )
-        if self.tuning.trials and self.data.path:
-            raise ValueError("tuning.trials: settings are tuned on validation prompts, which real pairs have none of")
+        require_validation_prompts(self.tuning, self.data)
         return self

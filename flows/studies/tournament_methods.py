@@ -10,7 +10,7 @@ from flows.preference.matched import Matched
 from flows.preference.online import OnlineArm, train_in_rounds, train_online
 from flows.reinforcement.matched import PolicyArm, ReinforcementConfig, Reward, train_policy
 from flows.studies.tournament_config import GRADIENT, OFFLINE, ONLINE, TournamentConfig
-from flows.tuning import Settings, strength_of, with_settings
+from flows.tuning import Settings, settings_of, with_settings
 from tasks.data.stages import samples_as_demonstrations, take_portion
 from tasks.engine.session import arm
 from tasks.evaluation.stages import choose_best_by_reward
@@ -62,9 +62,7 @@ def own_settings(config: TournamentConfig, method: str) -> dict[str, float]:
     """The settings of a method that are tuned, at their configured values."""
     if method in GRADIENT:
         return {"learning_rate": config.reinforcement.learning_rate, "kl": config.gradient.kl.coefficient}
-    objective = objective_of(config, method)
-    strength = strength_of(objective)
-    return {"learning_rate": config.training.learning_rate, strength: getattr(objective, strength)}
+    return settings_of(objective_of(config, method), config.training)
 
 
 def objective_of(config: TournamentConfig, method: str) -> Objective:

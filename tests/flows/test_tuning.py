@@ -5,7 +5,7 @@ import pytest
 from prefect import flow
 
 from flows.paper import PaperConfig
-from flows.tuning import Candidate, Tuning, search, space_of, strength_of
+from flows.tuning import Candidate, Tuning, search, settings_of, space_of, with_settings
 from tasks.data.tables import store_scores
 from tasks.engine.refs import Scores
 from tasks.engine.schema import UserError
@@ -14,6 +14,7 @@ from tasks.engine.stage import stage
 from tasks.policy.objectives.bo2 import Bo2
 from tasks.policy.objectives.dpo import DPO
 from tasks.policy.objectives.ipo import IPO
+from tasks.policy.optimisation import PreferenceTraining
 
 
 @stage()
@@ -62,11 +63,13 @@ def test_an_arm_whose_trials_all_fail_is_named():
         searched(Tuning(trials=2, lowest_rate=5e-4, highest_rate=1e-3), {"learning_rate": 6e-4, "beta": 0.1})
 
 
-def test_strengths_are_found_by_their_usual_names():
-    assert strength_of(DPO()) == "beta"
-    assert strength_of(IPO()) == "tau"
-    with pytest.raises(UserError, match="Bo2 has no beta, tau, eta to tune"):
-        strength_of(Bo2())
+def test_an_arm_s_learning_rate_is_tuned_and_its_strength_by_its_usual_name():
+    training = PreferenceTraining(learning_rate=3e-4)
+    assert settings_of(DPO(beta=0.2), training) == {"learning_rate": 3e-4, "beta": 0.2}
+    assert settings_of(IPO(tau=0.3), training) == {"learning_rate": 3e-4, "tau": 0.3}
+    assert settings_of(Bo2(), training) == {"learning_rate": 3e-4}
+    objective, budget = with_settings(DPO(), training, {"learning_rate": 1e-5, "beta": 0.4})
+    assert (objective, budget.learning_rate) == (DPO(beta=0.4), 1e-5)
 
 
 def test_the_space_is_around_the_configured_strength():
