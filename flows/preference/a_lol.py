@@ -214,6 +214,6 @@ PAPER = Paper(
     flow="flows.preference.a_lol:a_lol",
     config=ALoLConfig,
     arms=ARMS,
-    claims=claims_of(ALoLConfig()),
+    claims=claims_of(ALoLConfig(seeds=[0, 1, 2, 3, 4])),
     minutes={"smoke": 0.8, "laptop": 11.0, "gpu": 900.0},
 )

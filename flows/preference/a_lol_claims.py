@@ -5,8 +5,9 @@ from collections.abc import Collection
 from flows.claims_asked import claims_on_arms
 from flows.reinforcement.matched import GOLD
 from tasks.evaluation.claims import Claim
-from tasks.evaluation.evidence import Difference, InteractionDifference, Level
-from tasks.evaluation.evidence_over_seeds import SpreadDifference
+from tasks.evaluation.evidence import Difference, InteractionDifference
+from tasks.evaluation.evidence_of_wins import WinRate
+from tasks.evaluation.evidence_over_seeds import SEEDS_FOR_A_SPREAD, SpreadDifference
 
 REWARD = "bounded_reward"
 NOISY = "-noisy"
@@ -31,38 +32,38 @@ ARMS = {
 def claims_on(arms: Collection[str], seeds: int, greedy: bool, gold: bool) -> tuple[Claim, ...]:
     """The claims that the trained ``arms`` (noisy ones by their whole names) can settle.
 
-    Those on the spread over ``seeds`` want three of them. ``greedy``: rewards are those of greedy responses, as in the
-    paper. ``gold``: the true reward is known, so that responses can be compared by it.
+    Those on the spread over ``seeds`` want five of them: fewer cannot tell one spread from another. ``greedy``:
+    responses are greedy, as in the paper. ``gold``: the true reward is known, so that responses can be compared by it.
     """
     at = "@T0" if greedy else ""
     claims = [
         *claims_on_reward(at),
         *claims_on_data(at),
         *claims_on_the_filter(at),
-        *(claims_on_stability(at) if seeds > 2 else ()),
+        *(claims_on_stability(at) if seeds >= SEEDS_FOR_A_SPREAD else ()),
         *claims_on_diversity(at),
     ]
     return claims_on_arms([*(claims_on_wins(at) if gold else ()), *claims], arms)
 
 
 def claims_on_wins(at: str) -> tuple[Claim, ...]:
-    """Pairwise judgements; the true reward stands for GPT-4 and the human annotators."""
-    wins = "win_rate_vs_sft"
+    """Pairwise judgements, all responses decoded alike; the true reward stands for GPT-4 and the annotators."""
     return (
         Claim(
             key="beats_sft",
             statement="A-LoL sequence's responses beat those of the policy it started from",
             source="Section 4 (HHA), GPT-4 and human judgements of helpful and safe",
             paper_value="A-LoL arms are preferred to the reference policy's answers",
-            evidence=Level(metric=wins, arm=f"a_lol_seq{at}", suite=GOLD),
+            evidence=WinRate(arm=f"a_lol_seq{at}", baseline=f"sft{at}", suite=GOLD),
             threshold=0.5,
         ),
         Claim(
             key="preferred_to_dpo",
-            statement="A-LoL sequence's responses win more often than DPO's",
+            statement="A-LoL sequence's responses win against DPO's more often than not",
             source="Abstract: rated more safe and helpful than the baselines by humans",
             paper_value="A-LoL sequence is rated best among all arms (as reviewers summarise it)",
-            evidence=Difference(metric=wins, arm=f"a_lol_seq{at}", baseline=f"dpo{at}", suite=GOLD),
+            evidence=WinRate(arm=f"a_lol_seq{at}", baseline=f"dpo{at}", suite=GOLD),
+            threshold=0.5,
         ),
     )
 
@@ -127,10 +128,11 @@ def claims_on_the_filter(at: str) -> tuple[Claim, ...]:
     return (
         Claim(
             key="filter_costs_nothing",
-            statement="Leaving out responses of negative advantage, with as many fewer steps, loses less than 0.02",
+            statement="Leaving out responses of negative advantage, with as many fewer steps, loses less than 0.02, "
+            "the rest being drawn uniformly",
             source="Section on data filtering (leftover data)",
             paper_value="about a third of HHA's good responses have negative advantage and can be dropped",
-            evidence=Difference(metric=REWARD, arm=f"a_lol{at}", baseline=f"a_lol_unfiltered{at}", suite=GOLD),
+            evidence=Difference(metric=REWARD, arm=f"a_lol_positive{at}", baseline=f"a_lol_unfiltered{at}", suite=GOLD),
             threshold=-0.02,
         ),
         Claim(

@@ -101,7 +101,7 @@ def claims_on_labels() -> tuple[Claim, ...]:
         ),
         Claim(
             key="needs_its_judge",
-            statement="A judge of corrupted labels takes away what OSP gains",
+            statement="OSP reaches a higher reward with its judge than with one of corrupted labels",
             source="Method (self-preference ability is trained first)",
             paper_value="numbers not at hand",
             evidence=Difference(metric="gold_reward", arm="osp", baseline="osp_corrupted", suite=GOLD),

@@ -153,7 +153,7 @@ def claims_on_large_margins(margins: Sequence[str]) -> tuple[Claim, ...]:
     return (
         Claim(
             key="too_large_a_margin_hurts",
-            statement="The true reward falls after its best target margin, though accuracy goes on rising",
+            statement="The true reward falls after its best target margin",
             source="Section 4.3 (sweep over gamma, AlpacaEval 2 LC win rate)",
             paper_value="win rate rises, then falls with gamma",
             evidence=Drop(metric="gold_reward", points=tuple(margins), suite=GOLD),

@@ -51,7 +51,7 @@ def claims_on_revisions(rivals: Sequence[str], revisions: int, metric: str) -> t
         ),
         Claim(
             key="rises_with_revisions",
-            statement="SRPO does better with every self-revision",
+            statement="SRPO does better the more self-revisions it makes (slope over their number)",
             source="Figure 3",
             paper_value="rises with each of 5 revisions (TL;DR, XSum)",
             evidence=Trend(metric=metric, arms=rounds, suite=GOLD),

@@ -1,18 +1,21 @@
 """Online-offline gap (arXiv 2405.08448): the flow."""
 
+from dataclasses import replace
+
 from prefect import flow
 
-from flows.matched import policy_prompts
+from flows.matched import Shared, policy_prompts, share_inputs
 from flows.paper import Paper
-from flows.preference.matched import Matched, share_inputs
+from flows.preference.matched import Matched, with_reference
 from flows.report import Report, publish
 from flows.studies.online_offline_gap_arms import Proxy, fit_proxy, train_arms
 from flows.studies.online_offline_gap_claims import ARMS, claims_of
 from flows.studies.online_offline_gap_config import GapConfig
 from flows.studies.online_offline_gap_measures import SUITES, measure_arms, measure_trained, with_wins_over_golden
 from flows.studies.online_offline_gap_sizes import sized_config, train_size, train_with_proxy_of
+from tasks.data.shift_stages import leave_out_ties
 from tasks.engine.schema import UserError
-from tasks.engine.session import paper_run
+from tasks.engine.session import arm, paper_run
 from tasks.evaluation.collecting import Pending, collect
 
 
@@ -21,7 +24,9 @@ def online_offline_gap(config: GapConfig = GapConfig()) -> Report:
     """Understanding the performance gap between online and offline alignment algorithms (arXiv 2405.08448).
 
     One loss, one SFT model, one set of labelled pairs; only where the pairs that are learned from come from differs.
-    Every part can be run alone; online, golden baseline and offline arms are what all parts are compared with.
+    Every part can be run alone; online, golden baseline and offline arms are what all parts are compared with. Of
+    responses that are equal, or of equal true reward, nothing is learned: offline batches are filled with other pairs,
+    online ones are as much smaller.
     Raises UserError before any training if real pairs are given.
     """
     if config.data.path:
@@ -31,7 +36,7 @@ def online_offline_gap(config: GapConfig = GapConfig()) -> Report:
         )
     tags = {"family": "studies", "scale": config.scale, "scenario": config.world.family}
     with paper_run("online_offline_gap", config, tags, f"online_offline_gap-{config.scale}") as session:
-        shared = share_inputs(config)
+        shared = [with_reference(config, without_ties(one)) for one in share_inputs(config)]
         proxies = [fit_proxy(config, one) for one in shared]
         pending = [
             scores for one, proxy in zip(shared, proxies, strict=True) for scores in compare_arms(config, one, proxy)
@@ -40,6 +45,12 @@ def online_offline_gap(config: GapConfig = GapConfig()) -> Report:
         collected = with_wins_over_golden(collect("online_offline_gap", pending))
         suites = [suite for suite, parts in SUITES.items() if not parts or parts & set(config.parts)]
         return publish(session, collected, claims_of(config), [*suites, *config.benchmarks.suites])
+
+
+def without_ties(shared: Shared) -> Shared:
+    """Only fixed pairs that the golden preference orders: online leaves the others out too."""
+    with arm("pairs", shared.seed):
+        return replace(shared, pairs=leave_out_ties.submit(shared.pairs))
 
 
 def compare_arms(config: GapConfig, shared: Matched, proxy: Proxy) -> list[Pending]:

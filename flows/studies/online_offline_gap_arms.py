@@ -11,6 +11,7 @@ from flows.preference.matched import Matched
 from flows.preference.online import OnlineArm, Policy, Series, fit_rewards, replay, train_online
 from flows.reinforcement.matched import MEMBERS_APART, Reward, points_of
 from flows.studies.online_offline_gap_config import GapConfig, Sweep
+from tasks.data.shift_stages import leave_out_ties
 from tasks.data.stages import draw_pair_prompts, label_preferences
 from tasks.engine.refs import PairStream
 from tasks.engine.session import arm
@@ -82,9 +83,7 @@ def train_arms(config: GapConfig, shared: Matched, prompts: Rows, proxy: Proxy) 
     online = train_online(config, shared, prompts, "online", online_arm(config, config.ipo, proxy))
     privileged = train_online(config, shared, prompts, GOLDEN, online_arm(config, config.ipo, Proxy(golden(), [])))
     trained = {"online": online.series, GOLDEN: privileged.series}
-    trained |= train_offline(config, shared, "offline", shared.pairs, config.sweep)
-    if "E2" in parts:
-        trained |= train_offline(config, shared, "offline", shared.pairs, config.full_sweep)
+    trained |= train_offline(config, shared, "offline", shared.pairs, *sweeps_of("offline", config))
     trained |= replay_stream(config, shared, online.stream)
     if parts & {"E6", "E13"}:
         trained |= train_on_origins(config, shared, online.series)
@@ -109,8 +108,18 @@ def swept(name: str, config: GapConfig, sweep: Sweep) -> dict[str, tuple[IPO, Pr
         )
         for rate in sweep.learning_rates
         for tau in sweep.taus
-        for steps in sweep.steps
+        for steps in sweep.steps or [config.training.max_steps]
     }
+
+
+def sweeps_of(name: str, config: GapConfig) -> tuple[Sweep, ...]:
+    """What the arms called ``name`` are tuned over; offline ones have the paper's own sweep too where E2 is asked for.
+
+    A stream is as long as it is: arms that go through one have no steps to choose.
+    """
+    if name == "shuffled":
+        return (config.sweep.model_copy(update={"steps": []}),)
+    return (config.sweep, config.full_sweep) if name == "offline" and "E2" in config.parts else (config.sweep,)
 
 
 def epochs_for(config: GapConfig, steps: int) -> int:
@@ -118,11 +127,12 @@ def epochs_for(config: GapConfig, steps: int) -> int:
     return 1 + 2 * steps * config.training.batch_size // config.world.pairs
 
 
-def train_offline(config: GapConfig, shared: Matched, name: str, pairs: Any, sweep: Sweep) -> dict[str, Series]:
-    """Fixed pairs, every setting of the sweep."""
+def train_offline(config: GapConfig, shared: Matched, name: str, pairs: Any, *sweeps: Sweep) -> dict[str, Series]:
+    """Fixed pairs, every setting of the sweeps."""
+    settings = {label: one for sweep in sweeps for label, one in swept(name, config, sweep).items()}
     return {
         label: train_fixed(config, shared, label, pairs, objective, training)
-        for label, (objective, training) in swept(name, config, sweep).items()
+        for label, (objective, training) in settings.items()
     }
 
 
@@ -141,8 +151,9 @@ def replay_stream(config: GapConfig, shared: Matched, stream: PrefectFuture[Pair
     if parts & {"E3", "E5"}:
         trained["tandem"] = replay(config, shared, stream, "tandem", config.ipo, RECORDED, config.training)
     if "E4" in parts:
-        for label, (objective, training) in swept("shuffled", config, shuffled_sweep(config)).items():
-            trained[label] = replay(config, shared, stream, label, objective, UNIFORM, training)
+        for sweep in sweeps_of("shuffled", config):
+            for label, (objective, training) in swept("shuffled", config, sweep).items():
+                trained[label] = replay(config, shared, stream, label, objective, UNIFORM, training)
     if "E5" in parts:
         trained["shuffled"] = replay(config, shared, stream, "shuffled", config.ipo, UNIFORM, config.training)
         for size in config.blocks:
@@ -151,11 +162,6 @@ def replay_stream(config: GapConfig, shared: Matched, stream: PrefectFuture[Pair
                 config, shared, stream, f"blocks-{size}", config.ipo, blocks, config.training
             )
     return trained
-
-
-def shuffled_sweep(config: GapConfig) -> Sweep:
-    """The sweep without its steps: a stream is as long as it is."""
-    return config.sweep.model_copy(update={"steps": [config.training.max_steps]})
 
 
 def train_on_origins(config: GapConfig, shared: Matched, online: Series) -> dict[str, Series]:
@@ -175,7 +181,7 @@ def train_on_origins(config: GapConfig, shared: Matched, online: Series) -> dict
 
 
 def draw_between(config: GapConfig, shared: Matched, one: Policy, other: Policy) -> PrefectFuture[Any]:
-    """As many pairs as there are fixed ones: a response of each policy a prompt, compared by the golden preference."""
+    """Pairs of as many prompts as the fixed ones have: a response of each policy, compared by the golden preference."""
     decoding = config.evaluation.decoding.model_copy(update={"temperature": 1.0, "top_p": 1.0})
     with arm("pairs", shared.seed):
         prompts = draw_pair_prompts.submit(config.world, shared.seed)
@@ -189,26 +195,31 @@ def draw_between(config: GapConfig, shared: Matched, one: Policy, other: Policy)
                     for policy, seed in zip((one, other), seeds, strict=True)
                 )
             )
-        return label_preferences.submit(samples, config.world, shared.seed)
+        return leave_out_ties.submit(label_preferences.submit(samples, config.world, shared.seed))
 
 
 def train_non_contrastive(config: GapConfig, shared: Matched, prompts: Rows, proxy: Proxy) -> dict[str, Series]:
     """E11: the likelihood of the preferred response, online, offline and on the shuffled online pairs."""
-    objective = Bo2()
+    objective, steps = Bo2(), config.training.max_steps
+    passes = config.training.model_copy(update={"epochs": epochs_for(config, steps)})
     online = train_online(config, shared, prompts, "bo2_online", online_arm(config, objective, proxy))
     return {
         "bo2_online": online.series,
-        "bo2_offline": train_fixed(config, shared, "bo2_offline", shared.pairs, objective, config.training),
+        "bo2_offline": train_fixed(config, shared, "bo2_offline", shared.pairs, objective, passes),
         "bo2_shuffled": replay(config, shared, online.stream, "bo2_shuffled", objective, UNIFORM, config.training),
     }
 
 
-def finals(name: str, config: GapConfig, sweep: Sweep) -> tuple[str, ...]:
-    """The arms of a sweep."""
-    return tuple(swept(name, config, sweep))
+def finals(name: str, config: GapConfig) -> tuple[str, ...]:
+    """The arms that differ in their setting alone, each once."""
+    return tuple(dict.fromkeys(label for sweep in sweeps_of(name, config) for label in swept(name, config, sweep)))
 
 
-def points_of_sweep(name: str, config: GapConfig, sweep: Sweep) -> tuple[str, ...]:
-    """The common start and every checkpoint of every setting of a sweep: the pooled curve of fixed data."""
-    snapshots = config.training.snapshots
-    return ("sft", *(point for label in finals(name, config, sweep) for point in points_of(label, snapshots)[1:]))
+def curves_of(name: str, config: GapConfig) -> tuple[tuple[str, ...], ...]:
+    """The common start and every checkpoint, for every setting."""
+    return tuple(("sft", *points_of(label, config.training.snapshots)[1:]) for label in finals(name, config))
+
+
+def points_of_sweep(name: str, config: GapConfig) -> tuple[str, ...]:
+    """The common start and every checkpoint of every setting: what the best of a method is chosen from."""
+    return tuple(dict.fromkeys(point for curve in curves_of(name, config) for point in curve))

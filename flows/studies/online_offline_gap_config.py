@@ -49,7 +49,7 @@ class Sweep(Frozen):
         [0.1, 0.5, 1.0], min_length=1, max_length=10, description="IPO's tau (paper's beta: .1, .5, 1)"
     )
     steps: list[Steps] = Field(
-        [100, 400], min_length=1, max_length=10, description="Optimiser steps (paper: 4k and 20k)"
+        [], max_length=10, description="Optimiser steps (paper: 4k and 20k); empty: as many as online takes"
     )
 
     @model_validator(mode="after")
@@ -76,7 +76,8 @@ class GapConfig(OnlineConfig):
     )
     world: TinyWorld = Field(
         TinyWorld(label_temperature=0.0),
-        description="The scenario; golden preferences follow the order of the true rewards, without noise",
+        description="The scenario; golden preferences follow the order of the true rewards, without noise, so "
+        "labels of the fixed pairs can have none either",
     )
     ipo: IPO = Field(IPO(tau=0.1), description="The loss of every contrastive arm (paper: IPO, beta .1)")
     proxy: Literal["pairwise", "reward", "gold"] = Field(
@@ -90,10 +91,12 @@ class GapConfig(OnlineConfig):
         PreferenceTraining(max_steps=100, snapshots=5), description="Budget of online, and of arms that are not swept"
     )
     sweep: Sweep = Field(
-        Sweep(learning_rates=[1e-4, 3e-4], taus=[0.1], steps=[100]),
+        Sweep(learning_rates=[1e-4, 3e-4], taus=[0.1]),
         description="What arms with fixed data are tuned over in E1, E4 and E6; the best of it stands for them",
     )
-    full_sweep: Sweep = Field(Sweep(), description="The paper's own sweep (E2)")
+    full_sweep: Sweep = Field(
+        Sweep(steps=[100, 400]), description="The paper's own sweep (E2); its settings are offline's as well"
+    )
     blocks: list[int] = Field(
         [4, 25], min_length=1, max_length=10, description="Batches of the blocks that E5 shuffles in (paper: 4, 500)"
     )
@@ -113,6 +116,21 @@ class GapConfig(OnlineConfig):
         sized = {"E12", "E14"} & set(self.parts)
         if sized and not self.sizes:
             raise ValueError(f"parts {sorted(sized)} want sizes; give at least one")
+        if "E14" in self.parts and self.proxy != "pairwise":
+            raise ValueError(f"part E14 varies the size of a pairwise proxy, and proxy is {self.proxy}; leave one out")
+        names = [size.name for size in self.sizes]
+        if len(set(names)) < len(names):
+            raise ValueError(f"sizes {names} has a name twice; it ends the names of a size's arms")
         if self.fresh.choice.rows(self.fresh.per_prompt) != 1 or self.fresh.per_prompt != 2:
             raise ValueError(f"fresh.per_prompt {self.fresh.per_prompt}: the study compares two responses a prompt")
+        return self
+
+    @model_validator(mode="after")
+    def _fixed_pairs_have_golden_labels(self) -> Self:
+        world = self.world
+        if world.label_temperature or world.label_noise or world.label_by != "gold":
+            raise ValueError(
+                "world.label_temperature, world.label_noise and world.label_by stay 0, 0 and gold: fixed and online "
+                "pairs are labelled by one golden preference, so that only their origin differs"
+            )
         return self

@@ -51,7 +51,11 @@ def measure_start(config: GapConfig, shared: Shared, name: str = "sft") -> list[
         )
     with arm("demonstrations", seed):
         demonstrated = measure_demonstrations.submit(shared.evaluation)
-    return [Pending(name, seed, GOLD, start, shared.sft), Pending("demonstrations", seed, GOLD, demonstrated)]
+    return [
+        Pending(name, seed, GOLD, start, shared.sft),
+        Pending("demonstrations", seed, GOLD, demonstrated),
+        *benchmark(config, shared, name, shared.sft),
+    ]
 
 
 def measure_trained(config: GapConfig, shared: Shared, name: str, series: Series) -> list[Pending]:

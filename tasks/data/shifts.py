@@ -39,7 +39,7 @@ def leave_out_ties(pairs: DatasetRef) -> DatasetRef:
     kept = [row for row in rows if row.get("chosen_gold") is None or row["chosen_gold"] != row["rejected_gold"]]
     if not kept:
         raise UserError(
-            f"none of {len(rows)} test pairs differs in gold reward, so no ranking is right; take more pairs or "
+            f"none of {len(rows)} pairs differs in gold reward, so no ranking is right; take more pairs or "
             "another generator of answers"
         )
     current_tracker().metrics({"data/pairs": len(kept)}, 0)

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import save_file
 
 from tasks.data.rows import user_prompt
 from tasks.data.tables import read_rows_of, read_scores
 from tasks.engine.refs import Checkpoint, CheckpointSeries, PairStream
 from tasks.engine.schema import UserError
+from tasks.engine.store import Store
 from tasks.engine.tracking import stage_tracker
 from tasks.evaluation.classification import better_first, classify_by_label, known_rows, spread
 from tasks.evaluation.tandem import compare_weights
@@ -75,14 +78,19 @@ def test_places_are_spread_over_all_parts_once_each(rows, parts, count):
         assert len(sizes) == parts
 
 
-def test_replays_are_compared_checkpoint_by_checkpoint(rlhf_home):
-    one, other = (Checkpoint(digest=digit * 64) for digit in "ab")
+def stored(weights: dict[str, torch.Tensor]) -> Checkpoint:
+    return Store().write(Checkpoint, lambda folder: save_file(weights, folder / "model.safetensors"))
+
+
+def test_replays_are_compared_tensor_by_tensor(rlhf_home):
+    nan, zero = torch.tensor([float("nan")]), torch.tensor(0.0)
+    one, other = stored({"a": nan, "b": zero}), stored({"a": nan, "b": -zero})
     run = CheckpointSeries(steps=[1, 2], checkpoints=[one, other])
-    assert read_scores(compare_weights(run, run))["value"].tolist() == [1.0, 1.0]
+    assert read_scores(compare_weights(run, run))["value"].tolist() == [1.0] * 4
     changed = CheckpointSeries(steps=[1, 2], checkpoints=[one, one])
-    assert read_scores(compare_weights(run, changed))["value"].tolist() == [1.0, 0.0]
+    assert read_scores(compare_weights(run, changed))["value"].tolist() == [1.0, 1.0, 1.0, 0.0]
     shorter = CheckpointSeries(steps=[1], checkpoints=[one])
-    assert read_scores(compare_weights(run, shorter))["value"].tolist() == [1.0, 0.0]
+    assert read_scores(compare_weights(run, shorter))["value"].tolist() == [1.0, 1.0, 0.0, 0.0]
 
 
 def sample(prompt: str, text: str) -> SampleRow:

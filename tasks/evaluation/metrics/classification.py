@@ -6,5 +6,5 @@ METRICS = {
     "preference_accuracy": share(
         "Pairs whose truly better response is preferred", "1[sign h = sign of gold difference]"
     ),
-    "same_weights": share("Checkpoints of two runs that are equal bit for bit", "1[digests are equal]"),
+    "same_weights": share("Weight tensors of two runs that are equal bit for bit", "1[bits are equal]"),
 }
