@@ -6,6 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from tasks.evaluation.metrics import metric_range
+from tasks.evaluation.scores import align
 from tasks.evaluation.statistics.estimates import estimate
 
 TEMPLATE = "plotly_white"
@@ -15,12 +16,14 @@ KL = "token_kl"
 def reward_kl_frontier(scores: pd.DataFrame, suite: str) -> go.Figure:
     """Gold reward against KL to the reference: one line an arm, through its checkpoints in order.
 
-    Vertical bars are 95 % intervals over seeds and prompts; the common start (SFT, KL 0) begins every line.
+    Vertical bars are 95 % intervals over seeds and prompts; the common start (KL 0) begins every line: the arm ``sft``,
+    or ``sft-<size>`` where the suite is of models of another size.
     """
     points = sweep_points(scores, suite, [KL, "gold_reward"], "%")
-    start = points[points["arm"] == "sft"]
+    begins = points["arm"].str.fullmatch(r"sft(-.*)?")
+    start = points[begins]
     figure = go.Figure()
-    for arm, line in points[points["arm"] != "sft"].groupby("arm", sort=False):
+    for arm, line in points[~begins].groupby("arm", sort=False):
         if line[KL].notna().sum() == 0:
             continue
         path = pd.concat([start, line.sort_values("at")])
@@ -64,7 +67,7 @@ def sweep_points(scores: pd.DataFrame, suite: str, metrics: Sequence[str], mark:
             continue
         row: dict[str, str | float] = {"arm": arm, "at": float(point.strip("%T")) if point else float("nan")}
         for metric, values in group.groupby("metric"):
-            table = values.pivot_table(index="seed", columns="prompt_id", values="value").dropna(axis=1)
+            (table,), _ = align(values, suite, [(str(name), str(metric))])
             found = estimate(table.to_numpy(), bounds=metric_range(str(metric)))
             row |= {str(metric): found.mean, f"{metric}_low": found.low, f"{metric}_high": found.high}
         rows.append(row)

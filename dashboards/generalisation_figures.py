@@ -9,6 +9,7 @@ from plotly.colors import qualitative
 
 from dashboards.figures import titled
 from tasks.evaluation.metrics import metric_range
+from tasks.evaluation.scores import align
 from tasks.evaluation.shifted_accuracies import suite_means
 from tasks.evaluation.statistics.estimates import estimate
 
@@ -22,9 +23,8 @@ def accuracy_by_test_set(scores: pd.DataFrame, suites: Sequence[str], metric: st
     for arm in dict.fromkeys(here["arm"]):
         found = {}
         for suite in suites:
-            rows = here[(here["arm"] == arm) & (here["suite"] == suite)]
-            table = rows.pivot_table(index="seed", columns="prompt_id", values="value").dropna(axis=1)
-            if table.size:
+            if ((here["arm"] == arm) & (here["suite"] == suite)).any():
+                (table,), _ = align(here, suite, [(str(arm), metric)])
                 found[suite] = estimate(table.to_numpy(), bounds=metric_range(metric))
         figure.add_trace(
             go.Bar(

@@ -14,16 +14,19 @@ th { text-align: left } .supported { color: #18794e } .refuted { color: #c2291d 
 """
 
 
-def html_report(title: str, verdicts: pd.DataFrame, board: pd.DataFrame, figures: Sequence[go.Figure]) -> str:
+def html_report(
+    title: str, verdicts: pd.DataFrame, board: pd.DataFrame, figures: Sequence[go.Figure], tuned: str = "no"
+) -> str:
     """The page as text. ``verdicts`` has one row a claim, ``board`` one row an arm and suite, with ``_low`` and
-    ``_high`` beside every metric.
+    ``_high`` beside every metric; ``tuned`` says which arms were tuned before they were compared.
     """
     drawings = [figure.to_html(full_html=False, include_plotlyjs=False) for figure in figures]
     return "\n".join(
         [
             f"<!doctype html><html><head><meta charset='utf-8'><title>{escape(title)}</title>",
             f"<style>{STYLE}</style><script>{get_plotlyjs()}</script></head><body><h1>{escape(title)}</h1>",
-            *(["<h2>Claims</h2>", verdict_rows(verdicts), tuning_line(verdicts)] if len(verdicts) else []),
+            *(["<h2>Claims</h2>", verdict_rows(verdicts)] if len(verdicts) else []),
+            f"<p>Arms tuned on validation prompts: {escape(tuned)}</p>",
             *drawings,
             *(
                 f"<h2>Arms: {escape(str(suite))}</h2>{board_rows(rows)}"
@@ -43,11 +46,6 @@ def verdict_rows(verdicts: pd.DataFrame) -> str:
         for row in verdicts.to_dict("records")
     ]
     return f"<table>{head}{''.join(lines)}</table>"
-
-
-def tuning_line(verdicts: pd.DataFrame) -> str:
-    """Whether the arms were tuned before they were compared."""
-    return f"<p>Arms tuned on validation prompts: {escape(', '.join(verdicts['tuned'].unique()))}</p>"
 
 
 def board_rows(board: pd.DataFrame) -> str:

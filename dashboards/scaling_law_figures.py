@@ -24,18 +24,24 @@ def scaling_law_figures(laws: ScalingLaws) -> list[go.Figure]:
 def law_figure(points: pd.DataFrame, bands: pd.DataFrame, suite: str, metric: str) -> go.Figure:
     """The points of every curve with 95 % bars; the log form and its 95 % band on the left, the quadratic on the right.
 
-    ``points`` are those of one suite and metric, ``bands`` those of all.
+    ``points`` are those of one suite and metric, ``bands`` those of all. A point that several curves are fitted to is
+    drawn once, as the first one's.
     """
+    first = points.drop_duplicates("point")
     figure = make_subplots(rows=1, cols=2, subplot_titles=list(FORMS.values()), shared_yaxes=True)
     colours = dict(zip(map(str, dict.fromkeys(points["arm"])), cycle(qualitative.D3), strict=False))
     for column, form in enumerate(FORMS, start=1):
         for arm, colour in colours.items():
-            own = points[points["arm"] == arm]
+            own = first[first["arm"] == arm]
             named = own.rename(columns={"value": metric, "low": f"{metric}_low", "high": f"{metric}_high"})
             dots = trace(arm, own["distance"], named, metric)
             dots.update(mode="markers", legendgroup=arm, showlegend=column == 1, marker_color=colour, text=own["point"])
-            figure.add_trace(dots, row=1, col=column)
-            for line in curve_traces(bands, {"suite": suite, "metric": metric, "arm": arm, "form": form}, colour):
+            if len(own):
+                figure.add_trace(dots, row=1, col=column)
+            lines = curve_traces(bands, {"suite": suite, "metric": metric, "arm": arm, "form": form}, colour)
+            if lines and not len(own):
+                lines[-1].update(showlegend=column == 1)
+            for line in lines:
                 figure.add_trace(line, row=1, col=column)
     figure.update_xaxes(title_text=DISTANCE)
     return titled(figure, f"Scaling law: {metric} over SFT, {suite}", DISTANCE, f"{metric} − SFT's")

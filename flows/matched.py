@@ -9,6 +9,7 @@ from pydantic import Field
 
 from flows.evaluation.scoring import submit_scoring
 from flows.paper import PaperConfig
+from tasks.data.distinct_stages import take_each_prompt_once
 from tasks.data.identity import identify_model, identify_source
 from tasks.data.source import DataSource
 from tasks.data.stages import (
@@ -133,11 +134,11 @@ def sampled_pairs(
 def policy_prompts(config: MatchedConfig, shared: Shared) -> Rows:
     """Prompts to optimise the policy on, each with a reference response.
 
-    In the tiny world they are new ones, neither demonstrated to SFT nor compared; of real data SFT's own.
+    In the tiny world they are new ones, neither demonstrated to SFT nor compared; of real data SFT's own, each once.
     """
-    if config.data.path:
-        return shared.demonstrations
     with arm("pairs", shared.seed):
+        if config.data.path:
+            return take_each_prompt_once.submit(shared.demonstrations)
         return draw_policy_prompts.submit(config.world, shared.seed)
 
 

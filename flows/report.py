@@ -91,7 +91,7 @@ def publish(
     for name, table in extras.tables.items():
         root.table(name, table)
     root.tags({**extras.tags, "tuned": extras.tuned})
-    root.text("report.html", html_report(session.paper, verdicts, boards, figures))
+    root.text("report.html", html_report(session.paper, verdicts, boards, figures, extras.tuned))
     root.tags({f"verdict.{row['claim']}": str(row["outcome"]) for row in records(verdicts)})
     failures = root_causes(session, collected.failures)
     root.tags({"failures": json.dumps(failures)})

@@ -1,6 +1,6 @@
 """Fair tuning: every arm searches its settings with the same number of trials, on validation prompts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
@@ -14,6 +14,7 @@ from tasks.engine.refs import Scores
 from tasks.engine.schema import Frozen, UserError
 from tasks.evaluation.collecting import reason
 from tasks.evaluation.scores import FINAL
+from tasks.evaluation.settings import Evaluation
 from tasks.policy.objectives.objective import Objective
 from tasks.policy.optimisation import PreferenceTraining
 
@@ -36,7 +37,9 @@ class Tuning(Frozen):
         le=1000.0,
         description="Strengths (beta, tau, KL) are tried from 1 / factor to factor times theirs",
     )
-    seed: int = Field(0, ge=0, le=2**31 - 1, description="Of the search; settings are tried on the run's first seed")
+    seed: int = Field(
+        0, ge=0, le=2**31 - 1, description="Of the search; settings are tried on a seed that the comparison leaves out"
+    )
 
     @model_validator(mode="after")
     def _rates_are_ordered(self) -> Self:
@@ -76,10 +79,19 @@ class Tuned:
     """Every trial: arm, trial, value, one column a setting; a trial that failed has value NaN and an error."""
 
 
-def require_validation_prompts(tuning: Tuning, data: DataSource) -> None:
-    """Raises ValueError if arms are to be tuned on real pairs."""
+def require_validation_prompts(tuning: Tuning, data: DataSource, evaluation: Evaluation) -> None:
+    """Raises ValueError if arms are to be tuned on real pairs, or on the prompts that they are compared on."""
     if tuning.trials and data.path:
         raise ValueError("tuning.trials: settings are tuned on validation prompts, which real pairs have none of")
+    if tuning.trials and evaluation.prompts == "validation":
+        raise ValueError(
+            "tuning.trials: settings are tuned on the validation prompts, so that evaluation.prompts must be test"
+        )
+
+
+def seed_of_trials(seeds: Sequence[int]) -> int:
+    """A seed that is none of ``seeds``: arms are not compared on the runs that their settings were chosen for."""
+    return max(seeds) + 1
 
 
 def settings_of(objective: Objective, training: PreferenceTraining) -> dict[str, float]:
@@ -99,10 +111,10 @@ def with_settings(
 
 
 def space_of(own: Settings, tuning: Tuning) -> dict[str, Range]:
-    """What is searched: the range of the learning rate as configured, of every strength around its own value."""
+    """What is searched: learning rates as configured and up or down to the arm's own, strengths around their own."""
     factor = tuning.strength_factor
     return {
-        name: Range(tuning.lowest_rate, tuning.highest_rate)
+        name: Range(min(value, tuning.lowest_rate), max(value, tuning.highest_rate))
         if name == "learning_rate"
         else Range(value / factor, value * factor)
         for name, value in own.items()
@@ -143,13 +155,12 @@ def search(candidates: Mapping[str, Candidate], metric: str, tuning: Tuning) -> 
 
 
 def open_study(candidate: Candidate, tuning: Tuning) -> "Study":
-    """A seeded search that begins with the candidate's own settings, held within the space."""
+    """A seeded search that begins with the candidate's own settings."""
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize", sampler=optuna.samplers.TPESampler(seed=tuning.seed))
-    first = {name: min(max(candidate.own[name], low), high) for name, (low, high) in candidate.space.items()}
-    study.enqueue_trial(first)
+    study.enqueue_trial(dict(candidate.own))
     return study
 
 

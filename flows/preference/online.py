@@ -95,8 +95,8 @@ def replay(
     replayed: Replayed,
     training: PreferenceTraining,
 ) -> Series:
-    """Go through a recorded stream from the SFT model."""
-    with arm(name, shared.seed):
+    """Go through a recorded stream from the SFT model: pairs of an online run, of another policy than the learner."""
+    with arm(name, shared.seed, mode="hybrid"):
         return optimise_on_stream.submit(shared.sft, stream, objective, replayed, training, config.model, shared.seed)
 
 

@@ -48,9 +48,10 @@ class OwnJudge:
 def osp(config: OSPConfig = OSPConfig()) -> Report:
     """Online Self-Preferring Language Models (arXiv 2405.14103).
 
-    Every online arm gets the same SFT model, prompts, number of responses and steps. The judge is a frozen copy of the
-    SFT model, fitted on the offline pairs to say which of two responses is better and read in both orders; its
-    probability is a pair's strength. A live judge, whose weights go on as the policy's do, is not run.
+    Every online arm gets the same SFT model, prompts and steps, and as many pairs: rules that make several pairs of a
+    group take fewer responses, best against worst takes as many. The judge is a frozen copy of the SFT model, fitted on
+    the offline pairs to say which of two responses is better and read in both orders; its probability is a pair's
+    strength. A live judge, whose weights go on as the policy's do, is not run.
     """
     scenario = config.data.path or config.world.family
     tags = {"family": "preference", "scale": config.scale, "scenario": scenario}

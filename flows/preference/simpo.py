@@ -91,7 +91,7 @@ class SimPOConfig(PreferenceConfig):
             raise ValueError("policy.length_normalisation must stay on; its ablation is the arm simpo_no_length_norm")
         if self.unnormalised.length_normalisation:
             raise ValueError("unnormalised.length_normalisation must stay off: the arm is SimPO without it")
-        require_validation_prompts(self.tuning, self.data)
+        require_validation_prompts(self.tuning, self.data, self.evaluation)
         return self
 
 
@@ -109,7 +109,7 @@ def simpo(config: SimPOConfig = SimPOConfig()) -> Report:
         losses = losses_of(config)
         leaders = {name: tuned_as(name, losses) for name in losses}
         searched = {name: loss for name, loss in losses.items() if leaders[name] == name}
-        tuned = tune_losses(config, config.tuning, shared[0], searched, train_arm)
+        tuned = tune_losses(config, config.tuning, searched, train_arm)
         if tuned:
             losses = {name: with_settings(*loss, tuned.best[leaders[name]]) for name, loss in losses.items()}
         pending = [scores for one in shared for scores in compare_arms(config, one, losses)]

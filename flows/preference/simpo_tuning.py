@@ -6,8 +6,18 @@ from functools import partial
 
 from prefect.futures import PrefectFuture
 
-from flows.preference.matched import Matched, PreferenceConfig
-from flows.tuning import Candidate, Settings, Tuned, Tuning, search, settings_of, space_of, with_settings
+from flows.preference.matched import Matched, PreferenceConfig, share_inputs
+from flows.tuning import (
+    Candidate,
+    Settings,
+    Tuned,
+    Tuning,
+    search,
+    seed_of_trials,
+    settings_of,
+    space_of,
+    with_settings,
+)
 from tasks.data.stages import draw_validation
 from tasks.engine.refs import CheckpointSeries, Scores
 from tasks.engine.session import arm
@@ -19,12 +29,14 @@ Loss = tuple[Objective, PreferenceTraining]
 Train = Callable[[PreferenceConfig, Matched, str, Loss], PrefectFuture[CheckpointSeries]]
 
 
-def tune_losses(
-    config: PreferenceConfig, tuning: Tuning, shared: Matched, losses: Mapping[str, Loss], train: Train
-) -> Tuned | None:
-    """Search learning rate and strength of every loss for the true reward; None where nothing is to be searched."""
+def tune_losses(config: PreferenceConfig, tuning: Tuning, losses: Mapping[str, Loss], train: Train) -> Tuned | None:
+    """Search learning rate and strength of every loss for the true reward; None where nothing is to be searched.
+
+    Trials have a seed, and so an SFT model and pairs, of their own.
+    """
     if not tuning.trials or not losses:
         return None
+    (shared,) = share_inputs(config.model_copy(update={"seeds": [seed_of_trials(config.seeds)]}))
     validation = replace(shared, evaluation=draw_validation.submit(config.world))
 
     def run_trial(name: str, settings: Settings, number: int) -> PrefectFuture[Scores]:

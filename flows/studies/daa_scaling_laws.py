@@ -7,6 +7,7 @@ import pandas as pd
 from prefect import flow
 
 from dashboards.scaling_law_figures import scaling_law_figures
+from flows.matched import benchmark
 from flows.paper import Paper
 from flows.preference.matched import Matched, share_inputs, with_reference
 from flows.report import Extras, Report, publish
@@ -55,7 +56,8 @@ def daa_scaling_laws(config: DAAScalingLawsConfig = DAAScalingLawsConfig()) -> R
             figures=scaling_law_figures(laws) if len(laws.points) else [],
             tables={f"scaling_laws_{name}.json": table for name, table in laws._asdict().items() if len(table)},
         )
-        return publish(session, collected, claims_of(config), suites_of(config, collected.scores), extras)
+        suites = [*suites_of(config, collected.scores), *config.benchmarks.suites]
+        return publish(session, collected, claims_of(config), suites, extras)
 
 
 def compare_seed(config: DAAScalingLawsConfig, shared: Matched) -> list[Pending]:
@@ -80,6 +82,7 @@ def compare_runs(config: DAAScalingLawsConfig, shared: Matched, size: ModelSize 
     return [
         Pending(start, seed, suite_of(size), begun, shared.sft),
         Pending("demonstrations", seed, suite_of(size), demonstrated),
+        *benchmark(config, shared, start, shared.sft),
         *(scores for run in runs for scores in train_and_measure(config, shared, run)),
     ]
 
@@ -104,6 +107,7 @@ def train_and_measure(config: DAAScalingLawsConfig, shared: Matched, run: Run) -
     return [
         Pending(run.name, seed, suite_of(run.size), frontier, series),
         Pending(run.name, seed, PAIRS, ranked),
+        *benchmark(config, shared, run.name, series),
     ]
 
 

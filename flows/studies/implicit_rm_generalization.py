@@ -9,7 +9,7 @@ from prefect import flow
 from prefect.futures import PrefectFuture
 
 from dashboards.generalisation_figures import accuracy_by_test_set, accuracy_off_against_on
-from flows.matched import Rows, Shared, share_inputs
+from flows.matched import Rows, Shared, benchmark, share_inputs
 from flows.paper import Paper
 from flows.report import Extras, Report, publish
 from flows.studies.implicit_rm_generalization_claims import (
@@ -77,7 +77,8 @@ def implicit_rm_generalization(config: ImplicitRMConfig = ImplicitRMConfig()) ->
         pending = [scores for shared in share_inputs(config) for scores in compare_seed(config, shared)]
         collected = with_pooled(config, collect(KEY, pending))
         extras = Extras(figures=figures_of(config, collected.scores))
-        return publish(session, collected, claims_of(config), suites_of(config, collected.scores), extras)
+        suites = [*suites_of(config, collected.scores), *config.benchmarks.suites]
+        return publish(session, collected, claims_of(config), suites, extras)
 
 
 def compare_seed(config: ImplicitRMConfig, shared: Shared) -> list[Pending]:
@@ -89,6 +90,7 @@ def compare_seed(config: ImplicitRMConfig, shared: Shared) -> list[Pending]:
         pending += compare_rewards(settings, share_at_size(config, shared, size), tests, size)[0]
     for noise in config.noises:
         pending += compare_at_noise(config, shared, tests, noise)
+    pending += [*benchmark(config, shared, "sft", shared.sft), *benchmark(config, shared, "dporm", implicit)]
     return pending + iterate(config, shared, explicit, implicit)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect.futures import PrefectFuture
 
-from flows.matched import Rows, Shared, policy_prompts
+from flows.matched import Rows, Shared, benchmark, policy_prompts
 from flows.studies.implicit_rm_generalization_claims import GOLD, LABELS
 from flows.studies.implicit_rm_generalization_settings import ITERATIVE, ImplicitRMConfig
 from tasks.data.stages import take_portion
@@ -81,7 +81,7 @@ def rounds_of(
             )
             policy, previous = final_checkpoint.submit(series), policy
         pending.append(Pending(name, seed, LABELS, agreement))
-    return [*pending, measured(config, shared, name, policy)]
+    return [*pending, measured(config, shared, name, policy), *benchmark(config, shared, name, policy)]
 
 
 def labelled(

@@ -11,7 +11,13 @@ from flows.report import Report, publish
 from flows.studies.online_offline_gap_arms import Proxy, fit_proxy, train_arms
 from flows.studies.online_offline_gap_claims import ARMS, claims_of
 from flows.studies.online_offline_gap_config import GapConfig
-from flows.studies.online_offline_gap_measures import SUITES, measure_arms, measure_trained, with_wins_over_golden
+from flows.studies.online_offline_gap_measures import (
+    measure_arms,
+    measure_start,
+    measure_trained,
+    suites_of,
+    with_wins_over_golden,
+)
 from flows.studies.online_offline_gap_sizes import sized_config, train_size, train_with_proxy_of
 from tasks.data.shift_stages import leave_out_ties
 from tasks.engine.schema import UserError
@@ -43,8 +49,7 @@ def online_offline_gap(config: GapConfig = GapConfig()) -> Report:
         ]
         pending += compare_sizes(config, shared, proxies)
         collected = with_wins_over_golden(collect("online_offline_gap", pending))
-        suites = [suite for suite, parts in SUITES.items() if not parts or parts & set(config.parts)]
-        return publish(session, collected, claims_of(config), [*suites, *config.benchmarks.suites])
+        return publish(session, collected, claims_of(config), [*suites_of(config), *config.benchmarks.suites])
 
 
 def without_ties(shared: Shared) -> Shared:
@@ -65,8 +70,9 @@ def compare_sizes(config: GapConfig, shared: list[Matched], proxies: list[Proxy]
         for one, proxy in zip(shared, proxies, strict=True):
             if "E12" in config.parts:
                 matched, trained = train_size(config, size, one, proxy)
+                pending += measure_start(sized_config(config, size), matched, size)
                 for name, series in trained.items():
-                    pending += measure_trained(sized_config(config, size), matched, name, series)
+                    pending += measure_trained(sized_config(config, size), matched, name, series, size)
             if "E14" in config.parts:
                 for name, series in train_with_proxy_of(config, size, one).items():
                     pending += measure_trained(config, one, name, series)

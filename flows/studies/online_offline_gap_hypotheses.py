@@ -4,7 +4,7 @@ from flows.peaks import peak_difference
 from flows.reinforcement.matched import points_of
 from flows.studies.online_offline_gap_arms import QUALITY, finals, points_of_sweep
 from flows.studies.online_offline_gap_config import GapConfig
-from flows.studies.online_offline_gap_measures import GOLD, OWN, PAIRS, WIN_RATE
+from flows.studies.online_offline_gap_measures import GOLD, OWN, PAIRS, WIN_RATE, suite_of
 from tasks.evaluation.claims import Claim
 from tasks.evaluation.evidence import Arm, Difference, Level, MeanOfArms
 from tasks.evaluation.evidence_over_arms import OrderAgreement
@@ -108,19 +108,19 @@ def claims_on_sizes(config: GapConfig) -> tuple[Claim, ...]:
     """E12: hypothesis 5, scale of the policy. In true reward: win rates against one baseline end near 0 or 1."""
     return tuple(
         Claim(
-            key=f"gap_remains_at_{size}",
-            statement=f"At size {size} too, online's best checkpoint reaches a higher true reward than the best of all "
-            "offline settings' checkpoints",
+            key=f"gap_remains_at_{size.name}",
+            statement=f"At size {size.name} too, online's best checkpoint reaches a higher true reward than the "
+            "best of all offline settings' checkpoints",
             source="Figures 10, 11 and 14",
             paper_value="the gap shrinks slowly with size",
             evidence=peak_difference(
                 "gold_reward",
-                points_of(f"online-{size}", config.training.snapshots)[1:],
-                points_of_sweep(f"offline-{size}", config)[1:],
-                GOLD,
+                points_of(f"online-{size.name}", config.training.snapshots)[1:],
+                points_of_sweep(f"offline-{size.name}", config)[1:],
+                suite_of(size),
             ),
         )
-        for size in (one.name for one in config.sizes)
+        for size in config.sizes
     )
 
 

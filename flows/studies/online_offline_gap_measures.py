@@ -8,6 +8,7 @@ from flows.preference.matched import Matched
 from flows.preference.online import Series
 from flows.studies.online_offline_gap_arms import GOLDEN, Study
 from flows.studies.online_offline_gap_config import GapConfig, Part
+from flows.studies.sizes import ModelSize, sized
 from tasks.engine.session import arm
 from tasks.evaluation.classification_stages import (
     classify_by_label,
@@ -29,6 +30,18 @@ LABELLER = "proxy"
 WIN_RATE = f"win_rate_vs_{GOLDEN}"
 
 
+def suite_of(size: ModelSize | None) -> str:
+    """The suite of a policy size: curves of another size start at another SFT model."""
+    return f"{GOLD}_{size.name}" if size else GOLD
+
+
+def suites_of(config: GapConfig) -> list[str]:
+    """The suites that the parts score."""
+    parts = set(config.parts)
+    own = [suite for suite, asked in SUITES.items() if not asked or asked & parts]
+    return own + [suite_of(size) for size in config.sizes if "E12" in parts]
+
+
 def measure_arms(config: GapConfig, shared: Matched, study: Study) -> list[Pending]:
     """Every checkpoint of every arm by gold reward and KL, and what the parts ask for besides."""
     parts = set(config.parts)
@@ -42,9 +55,9 @@ def measure_arms(config: GapConfig, shared: Matched, study: Study) -> list[Pendi
     ]
 
 
-def measure_start(config: GapConfig, shared: Shared, name: str = "sft") -> list[Pending]:
-    """The SFT model, where every curve starts, and the demonstrators' own answers."""
-    seed, settings = shared.seed, config.evaluation
+def measure_start(config: GapConfig, shared: Shared, size: ModelSize | None = None) -> list[Pending]:
+    """The SFT model, where every curve of its size starts, and the demonstrators' own answers."""
+    seed, settings, name, suite = shared.seed, config.evaluation, sized("sft", size), suite_of(size)
     with arm(name, seed):
         start = measure_checkpoint.submit(
             shared.sft, shared.sft, shared.evaluation, settings.decoding, config.model, seed
@@ -52,18 +65,20 @@ def measure_start(config: GapConfig, shared: Shared, name: str = "sft") -> list[
     with arm("demonstrations", seed):
         demonstrated = measure_demonstrations.submit(shared.evaluation)
     return [
-        Pending(name, seed, GOLD, start, shared.sft),
-        Pending("demonstrations", seed, GOLD, demonstrated),
+        Pending(name, seed, suite, start, shared.sft),
+        Pending("demonstrations", seed, suite, demonstrated),
         *benchmark(config, shared, name, shared.sft),
     ]
 
 
-def measure_trained(config: GapConfig, shared: Shared, name: str, series: Series) -> list[Pending]:
+def measure_trained(
+    config: GapConfig, shared: Shared, name: str, series: Series, size: ModelSize | None = None
+) -> list[Pending]:
     """The checkpoints of one arm; each point of the paper's figures is one of them."""
     seed, settings = shared.seed, config.evaluation
     with arm(name, seed):
         scores = measure_series.submit(series, shared.sft, shared.evaluation, settings.decoding, config.model, seed)
-    return [Pending(name, seed, GOLD, scores, series), *benchmark(config, shared, name, series)]
+    return [Pending(name, seed, suite_of(size), scores, series), *benchmark(config, shared, name, series)]
 
 
 def measure_on_fixed_pairs(config: GapConfig, shared: Matched, trained: Mapping[str, Series]) -> list[Pending]:

@@ -8,6 +8,7 @@ from prefect import flow
 from prefect.futures import PrefectFuture
 
 from dashboards.tournament_figures import ranking_figure, win_matrix_figure
+from flows.matched import benchmark
 from flows.paper import Paper
 from flows.preference.dpo_ppo import sample_n
 from flows.preference.matched import Matched, share_inputs
@@ -16,7 +17,7 @@ from flows.reinforcement.matched import GOLD, Reward
 from flows.report import Extras, Report, publish
 from flows.studies.tournament_config import TUNABLE, TournamentConfig
 from flows.studies.tournament_methods import METHODS, Policy, own_settings, source_of, train_method
-from flows.tuning import Candidate, Settings, Tuned, search, space_of, tuning_said, tuning_tables
+from flows.tuning import Candidate, Settings, Tuned, search, seed_of_trials, space_of, tuning_said, tuning_tables
 from tasks.data.stages import draw_validation
 from tasks.engine.refs import Scores
 from tasks.engine.schema import UserError
@@ -55,7 +56,7 @@ def tournament(config: TournamentConfig = TournamentConfig()) -> Report:
     with paper_run("tournament", config, tags, f"tournament-{config.scale}") as session:
         shared = share_inputs(config)
         rewards = [judges_of(config, one) for one in shared]
-        tuned = tune(config, shared[0], rewards[0][0])
+        tuned = tune(config)
         best = tuned.best if tuned else {}
         pending = [
             scores
@@ -81,11 +82,13 @@ def judges_of(config: TournamentConfig, shared: Matched) -> tuple[list[Reward], 
     return fitted, fit_rewards(config, held_out, pairs=shared.held_out)
 
 
-def tune(config: TournamentConfig, shared: Matched, fitted: list[Reward]) -> Tuned | None:
-    """The search of every method that has settings to search, on validation prompts and the first seed."""
+def tune(config: TournamentConfig) -> Tuned | None:
+    """The search of every method that has settings to search, on validation prompts and a seed of its own."""
     wanted = [method for method in config.methods if method in TUNABLE]
     if not config.tuning.trials or not wanted:
         return None
+    (shared,) = share_inputs(config.model_copy(update={"seeds": [seed_of_trials(config.seeds)]}))
+    fitted, _ = judges_of(config, shared)
     validation = replace(shared, evaluation=draw_validation.submit(config.world))
     candidates: dict[str, Candidate] = {method: candidate_of(config, validation, fitted, method) for method in wanted}
     return search(candidates, GOLD_REWARD, config.tuning)
@@ -123,6 +126,7 @@ def meet(
         Pending(name, seed, GOLD, measure(config, shared, name, policy, source, referee), policy)
         for name, policy in policies.items()
     ]
+    pending += [scores for name, policy in policies.items() for scores in benchmark(config, shared, name, policy)]
     if "best_of_n" in config.methods:
         pending.append(Pending("best_of_n", seed, GOLD, choose_answers(config, shared, fitted)))
     with arm("demonstrations", seed):

@@ -30,8 +30,8 @@ Online = Literal["online_dpo", "online_ipo", "online_simpo", "iterative_dpo"]
 Gradient = Literal["ppo", "rloo", "grpo"]
 Method = Literal[Offline, Online, Gradient, "preferred_ft", "raft", "best_of_n"]
 OFFLINE, ONLINE, GRADIENT = get_args(Offline), get_args(Online), get_args(Gradient)
-TUNABLE = frozenset({*OFFLINE, *ONLINE, *GRADIENT}) - {"bo2", "orpo", "rrhf"}
-"""Methods with a learning rate and a strength to tune."""
+TUNABLE = frozenset({*OFFLINE, *ONLINE, *GRADIENT, "preferred_ft", "raft"})
+"""Methods with a learning rate, and most with a strength, to tune: all but best-of-n, which trains nothing."""
 
 
 class Objectives(Frozen):
@@ -55,8 +55,9 @@ class TournamentConfig(OnlineConfig):
     """Which methods meet, in which scenario, within which budget.
 
     Every method takes ``training.max_steps`` optimiser steps on ``training.batch_size`` pairs, policy gradients as many
-    iterations on twice as many responses. What labels or rewards responses of the policy is a reward model fitted on
-    the pairs that the other methods learn from.
+    iterations on twice as many responses. Real pairs are gone through ``training.epochs`` times at most: too few of
+    them make the steps of offline methods fewer. What labels or rewards responses of the policy is a reward model
+    fitted on the pairs that the other methods learn from.
     """
 
     methods: list[Method] = Field(
@@ -89,6 +90,16 @@ class TournamentConfig(OnlineConfig):
     evaluation: Evaluation = Field(Evaluation(temperatures=[]), description="What every method is measured by")
 
     @model_validator(mode="after")
+    def _gradients_can_be_trained(self) -> Self:
+        if self.labels == "gold" and "ppo" in self.methods and self.gradient.value.start == "reward":
+            raise ValueError("gradient.value.start reward: labels gold fits no reward model; start it from policy")
+        if self.tuning.trials and self.gradient.kl.coefficient == 0.0 and set(self.methods) & set(GRADIENT):
+            raise ValueError(
+                "gradient.kl.coefficient 0: its search is around its own value; give it some, or tuning.trials 0"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _methods_can_meet(self) -> Self:
         if len(set(self.methods)) < len(self.methods):
             raise ValueError(f"methods {self.methods} has one twice")
@@ -101,5 +112,5 @@ class TournamentConfig(OnlineConfig):
                 f"training.batch_size {self.training.batch_size}: twice as many responses are not a multiple of "
                 f"gradient.per_prompt {self.gradient.per_prompt}"
             )
-        require_validation_prompts(self.tuning, self.data)
+        require_validation_prompts(self.tuning, self.data, self.evaluation)
         return self

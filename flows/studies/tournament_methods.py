@@ -22,7 +22,6 @@ from tasks.policy.optimisation import PreferenceTraining, SupervisedTraining
 from tasks.policy.policy_gradient import PolicyGradient
 from tasks.policy.stages import finetune_preferred, finetune_supervised, optimise_preferences
 from tasks.policy.steps.advantages import GroupNormalised, LeaveOneOut
-from tasks.policy.steps.kl_control import FixedKL
 from tasks.reward.sources import FittedReward, GoldReward, RewardSource
 
 METHODS: Mapping[str, str] = {
@@ -62,6 +61,8 @@ def own_settings(config: TournamentConfig, method: str) -> dict[str, float]:
     """The settings of a method that are tuned, at their configured values."""
     if method in GRADIENT:
         return {"learning_rate": config.reinforcement.learning_rate, "kl": config.gradient.kl.coefficient}
+    if method in ("preferred_ft", "raft"):
+        return {"learning_rate": config.preferred_ft.learning_rate}
     return settings_of(objective_of(config, method), config.training)
 
 
@@ -81,7 +82,7 @@ def train_method(
         return train_fresh(config, shared, fitted, method, label, settings)
     if method in GRADIENT:
         return train_gradient(config, shared, fitted, method, label, settings)
-    return train_supervised(config, shared, fitted, method, label)
+    return train_supervised(config, shared, fitted, method, label, settings)
 
 
 def tuned_loss(config: TournamentConfig, method: str, settings: Settings) -> tuple[Objective, PreferenceTraining]:
@@ -147,15 +148,17 @@ def gradient_of(config: TournamentConfig, method: str, settings: Settings) -> Po
     """PPO as configured; RLOO and GRPO differ in their advantages and have no value model."""
     advantage = {"ppo": config.gradient.advantage, "rloo": LeaveOneOut(), "grpo": GroupNormalised()}[method]
     value = config.gradient.value if method == "ppo" else config.gradient.value.model_copy(update={"trunk": "none"})
-    kl = FixedKL(coefficient=settings["kl"]) if "kl" in settings else config.gradient.kl
+    kl = config.gradient.kl
+    if "kl" in settings:
+        kl = kl.model_copy(update={"coefficient": settings["kl"]})
     return config.gradient.model_copy(update={"advantage": advantage, "value": value, "kl": kl})
 
 
 def train_supervised(
-    config: TournamentConfig, shared: Matched, fitted: Sequence[Reward], method: str, label: str
+    config: TournamentConfig, shared: Matched, fitted: Sequence[Reward], method: str, label: str, settings: Settings
 ) -> Policy:
     """Likelihood of preferred responses, or of the best of several own ones."""
-    budget = {"max_steps": config.training.max_steps, "batch_size": config.training.batch_size}
+    budget = {**settings, "max_steps": config.training.max_steps, "batch_size": config.training.batch_size}
     training: SupervisedTraining = config.preferred_ft.model_copy(
         update=budget | {"snapshots": config.training.snapshots, "epochs": enough(config, config.training).epochs}
     )

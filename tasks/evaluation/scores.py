@@ -1,6 +1,7 @@
 """The tidy table of scores that every evaluation writes and every statistic reads."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,8 @@ KEY = ["paper", "arm", "seed", "suite", "prompt_id", "metric"]
 COLUMNS = [*KEY, "value"]
 FINAL = ""
 """The point of an arm's own scores: its last checkpoint, decoded as every arm is."""
+OWN_SHARE = 0.9
+"""From this share of prompts that one seed alone has, seeds count as having drawn prompts of their own."""
 ROUNDING = 1e-9
 """How far a value may stick out of its metric's range."""
 
@@ -83,21 +86,48 @@ def align(scores: pd.DataFrame, suite: str, series: Sequence[tuple[str, str]]) -
     """Cut each ``(arm, metric)`` of ``series`` to the seeds and prompts that all of them have in ``suite``.
 
     A seed in which one arm has no scores is left out for every arm, so a comparison stays paired; then
-    prompts that any remaining (arm, seed) lacks are left out.
+    prompts that any remaining (arm, seed) lacks are left out. Where every seed drew prompts of its own, arms are
+    paired on those of a seed, which are then numbered: columns ``own-000000`` on, as many as the seed with the fewest.
 
     Raises:
         UserError: an arm has no such metric in the suite, or no seed or prompt is common to all.
     """
     tables = [_table(scores, suite, arm, metric) for arm, metric in series]
     seeds = sorted(set.intersection(*(set(table.index) for table in tables)))
-    complete = [table.loc[seeds].dropna(axis="columns") for table in tables]
-    prompts = sorted(set.intersection(*(set(table.columns) for table in complete)))
-    if not seeds or not prompts:
+    own = [_common([table.loc[seed].dropna().index for table in tables]) for seed in seeds]
+    numbered = _seeds_have_their_own(own)
+    prompts = _numbers(min(map(len, own))) if numbered else _common(own)
+    if not prompts:
         names = ", ".join(sorted({arm for arm, _ in series}))
         raise UserError(f"arms {names} have no seed and prompt in common in suite '{suite}'; nothing to pair")
     lost_seeds = sorted(set.union(*(set(table.index) for table in tables)) - set(seeds))
-    lost_prompts = len(set.union(*(set(table.columns) for table in tables))) - len(prompts)
-    return Aligned([table.loc[seeds, prompts] for table in complete], _left_out(lost_seeds, lost_prompts))
+    known = set.union(*(set(table.loc[seeds].columns) for table in tables))
+    lost_prompts = len(known) - len(prompts) * (len(seeds) if numbered else 1)
+    cut = [_numbered(table, seeds, own, prompts) if numbered else table.loc[seeds, prompts] for table in tables]
+    return Aligned(cut, _left_out(lost_seeds, lost_prompts))
+
+
+def _common(prompts: Sequence[Iterable[str]]) -> list[str]:
+    """The prompts that are in all of ``prompts``, in order."""
+    return sorted(set.intersection(*map(set, prompts))) if prompts else []
+
+
+def _seeds_have_their_own(own: Sequence[Sequence[str]]) -> bool:
+    """Whether nearly every prompt is one seed's alone: drawn for it, and not merely left out elsewhere."""
+    times = Counter(prompt for prompts in own for prompt in prompts)
+    return len(own) > 1 and sum(count == 1 for count in times.values()) > OWN_SHARE * len(times)
+
+
+def _numbers(count: int) -> list[str]:
+    return [f"own-{number:06d}" for number in range(count)]
+
+
+def _numbered(
+    table: pd.DataFrame, seeds: Sequence[int], own: Sequence[Sequence[str]], numbers: Sequence[str]
+) -> pd.DataFrame:
+    """The first of every seed's own prompts under common numbers."""
+    rows = [table.loc[seed, list(mine[: len(numbers)])].to_numpy() for seed, mine in zip(seeds, own, strict=True)]
+    return pd.DataFrame(np.stack(rows), index=pd.Index(seeds, name="seed"), columns=list(numbers))
 
 
 def _table(scores: pd.DataFrame, suite: str, arm: str, metric: str) -> pd.DataFrame:

@@ -60,7 +60,7 @@ def test_the_page_needs_no_network_and_escapes_text(scores):
         ]
     )
     figures = [reward_kl_frontier(scores, "gold"), against_temperature(scores, "gold", "gold_reward")]
-    page = html_report("DPO", verdicts, board, figures)
+    page = html_report("DPO", verdicts, board, figures, "10 trials each: dpo")
     assert "a &lt; b" in page
     assert "0.6 [0.5, 0.7]" in page
     assert "10 trials each: dpo" in page

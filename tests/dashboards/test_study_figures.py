@@ -46,6 +46,14 @@ def test_every_point_and_both_forms_are_drawn(laws):
     assert "gold_reward" in figure.layout.title.text
 
 
+def test_a_point_of_two_laws_is_drawn_once_and_both_lines_are_named(laws):
+    again = [table.assign(arm="all") for table in (laws.points, laws.bands)]
+    both = laws._replace(points=pd.concat([laws.points, again[0]]), bands=pd.concat([laws.bands, again[1]]))
+    (figure,) = scaling_law_figures(both)
+    assert {one.name for one in figure.data if one.mode == "markers"} == {"dpo"}
+    assert [one.name for one in figure.data if one.showlegend] == ["dpo", "all"]
+
+
 def test_a_form_that_points_do_not_determine_has_no_curve(laws):
     (figure,) = scaling_law_figures(laws._replace(bands=laws.bands[:0]))
     assert {one.mode for one in figure.data} == {"markers"}

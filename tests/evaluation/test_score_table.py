@@ -95,3 +95,24 @@ def test_a_prompt_that_one_seed_lacks_is_left_out_of_all_seeds():
     (table,), left_out = align(scores, "tldr", [("a", "gold_reward")])
     assert table.to_numpy().tolist() == [[1.0], [3.0]]
     assert "1 prompt(s)" in left_out
+
+
+def test_seeds_with_prompts_of_their_own_are_numbered_and_arms_stay_paired():
+    def drawn(arm: str, seed: int, names: str, scale: float) -> pd.DataFrame:
+        return rows(arm, seed, {name: scale * (place + 1) for place, name in enumerate(names)})
+
+    scores = concat_scores(
+        [drawn("a", 0, "abcd", 1.0), drawn("b", 0, "abd", 10.0), drawn("a", 1, "xyz", 1.0), drawn("b", 1, "xyz", 10.0)]
+    )
+    (a, b), left_out = align(scores, "tldr", [("a", "gold_reward"), ("b", "gold_reward")])
+    assert a.to_numpy().tolist() == [[1.0, 2.0, 4.0], [1.0, 2.0, 3.0]]
+    assert b.to_numpy().tolist() == [[10.0, 20.0, 30.0], [10.0, 20.0, 30.0]]
+    assert a.index.tolist() == [0, 1]
+    assert "1 prompt(s)" in left_out
+    fewer = concat_scores([drawn("a", 0, "abcd", 1.0), drawn("a", 1, "xy", 1.0)])
+    assert align(fewer, "tldr", [("a", "gold_reward")]).tables[0].shape == (2, 2)
+
+
+def test_prompts_that_are_left_out_here_and_there_do_not_make_seeds_draws_of_their_own():
+    scores = concat_scores([rows("a", 0, dict.fromkeys("abcde", 1.0)), rows("a", 1, dict.fromkeys("defgh", 1.0))])
+    assert align(scores, "tldr", [("a", "gold_reward")]).tables[0].columns.tolist() == ["d", "e"]

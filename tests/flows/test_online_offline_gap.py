@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from flows.catalog import open_paper
 from flows.scales import load_config
 from flows.studies.online_offline_gap import online_offline_gap
-from flows.studies.online_offline_gap_arms import GOLDEN, swept
+from flows.studies.online_offline_gap_arms import GOLDEN, finals, swept
 from flows.studies.online_offline_gap_claims import ARMS, claims_of
 from flows.studies.online_offline_gap_config import PARTS, GapConfig, Sweep
 from tasks.engine.home import tracking_uri
@@ -65,6 +65,23 @@ def test_a_sweep_has_every_setting_once_by_its_own_name():
     assert all(training.max_steps == 50 and training.epochs >= 1 for _, training in settings.values())
 
 
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu"])
+def test_what_is_tuned_takes_as_many_steps_as_online_unless_told_otherwise(scale):
+    config = load_config(PAPER, scale)
+    for name in ("offline", "shuffled"):
+        settings = swept(name, config, config.sweep).values()
+        assert {training.max_steps for _, training in settings} == {config.training.max_steps}
+
+
+def test_the_paper_s_own_sweep_makes_further_offline_settings_but_no_shuffled_ones():
+    config = load_config(PAPER, "gpu")
+    few = load_config(PAPER, "gpu", ["parts=E1,E4"])
+    assert len(finals("offline", config)) == 18
+    assert len(finals("offline", few)) == len(finals("shuffled", config)) == 2
+    gap, *_ = claims_of(config)
+    assert len(gap.evidence.settings) == 18
+
+
 def test_every_part_is_described_and_has_an_arm_or_a_claim():
     assert set(PARTS) == {f"E{number}" for number in range(1, 15)}
     for part in PARTS:
@@ -87,6 +104,9 @@ def test_real_pairs_have_no_golden_preference():
         ({"parts": ["E1", "E1"]}, "has one twice"),
         ({"parts": ["E12"], "sizes": []}, "want sizes"),
         ({"sweep": {"taus": [0.1, 0.1]}}, "has a value twice"),
+        ({"sizes": [{}, {}]}, "has a name twice"),
+        ({"parts": ["E14"], "proxy": "gold"}, "pairwise proxy"),
+        ({"world": {"label_noise": 0.2}}, "one golden preference"),
     ],
 )
 def test_what_cannot_run_is_refused_before_anything_is_computed(settings, message):

@@ -130,6 +130,8 @@ def test_the_scenario_is_the_one_with_a_length_confound():
 def test_the_gpu_section_is_the_paper_s():
     config = load_config(PAPER, "gpu")
     assert (config.policy.beta, config.policy.gamma_beta_ratio, config.dpo.beta) == (2.0, 0.8, 0.01)
+    margins = [one.beta * one.gamma_beta_ratio for one in (config.policy, config.unnormalised)]
+    assert margins == pytest.approx([1.6, 1.6])
     assert (config.training.batch_size, config.training.schedule, config.training.epochs) == (128, "cosine", 1)
     assert config.data.split == "train_prefs"
 

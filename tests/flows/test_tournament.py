@@ -38,10 +38,12 @@ def test_methods_of_every_kind_meet_are_tuned_and_ranked():
     names = {artifact.path for artifact in client.list_artifacts(report.mlflow_run_id)}
     assert {"win_matrix.json", "tuning.json", "leaderboard.json", "report.html"} <= names
     tags = client.get_run(report.mlflow_run_id).data.tags
-    assert tags["tuned"] == "1 trials each: dpo, iterative_dpo, online_dpo, rloo"
+    assert tags["tuned"] == "1 trials each: dpo, iterative_dpo, online_dpo, raft, rloo"
     found = client.search_runs([report.experiment_id], max_results=1000)
     arms = {run.data.tags["arm"] for run in found if run.data.tags["level"] == "arm"}
-    assert {f"{name}-trial-0" for name in ("dpo", "online_dpo", "iterative_dpo", "rloo")} <= arms
+    assert {f"{name}-trial-0" for name in ("dpo", "online_dpo", "iterative_dpo", "rloo", "raft")} <= arms
+    trials = {run.data.tags["seed"] for run in found if "-trial-" in run.data.tags.get("arm", "")}
+    assert trials == {"1"}, "settings are not tried on the seed that is compared"
     logged = {name for run in found for name in run.data.metrics}
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
@@ -68,7 +70,7 @@ def test_every_method_is_described_and_tunable_ones_have_settings():
     for method in TUNABLE:
         own = own_settings(config, method)
         assert "learning_rate" in own
-        assert len(own) == 2
+        assert len(own) == (1 if method in ("preferred_ft", "raft", "bo2", "orpo", "rrhf") else 2)
     for method in (*OFFLINE, *ONLINE):
         assert objective_of(config, method) is not None
 
@@ -87,6 +89,9 @@ def test_settings_replace_the_configured_ones():
         ({"training": {"max_steps": 0}}, "counted in steps"),
         ({"labels": "gold", "data": {"path": "pairs.jsonl"}}, "no true reward"),
         ({"tuning": {"trials": 2}, "data": {"path": "pairs.jsonl"}}, "validation prompts"),
+        ({"tuning": {"trials": 2}, "evaluation": {"prompts": "validation"}}, "evaluation.prompts must be test"),
+        ({"tuning": {"trials": 2}, "gradient": {"kl": {"coefficient": 0.0}}}, "gradient.kl.coefficient 0"),
+        ({"labels": "gold", "methods": ["ppo"]}, "gradient.value.start reward"),
         ({"training": {"max_steps": 9, "batch_size": 3}}, "not a multiple of"),
     ],
 )

@@ -31,7 +31,11 @@ class SimPO(Frozen):
         2.0, ge=1e-3, le=100.0, description="Scale of the average log-probability (beta; paper 2 to 10)"
     )
     gamma_beta_ratio: float = Field(
-        0.5, ge=0.0, le=10.0, description="Target margin over beta, in nats a token (gamma/beta; paper 0.1 to 0.8)"
+        0.5,
+        ge=0.0,
+        le=1000.0,
+        description="Target margin over beta, in nats a token (gamma/beta; paper 0.1 to 0.8); without length "
+        "normalisation in nats a response",
     )
     length_normalisation: bool = Field(
         True, description="Divide log-probabilities by the response's tokens; false is the paper's ablation"

@@ -37,12 +37,13 @@ def demonstrate_edits(demonstrations: DatasetRef, revision: RevisionFormat, prio
 
 
 def demonstrate_choices(demonstrations: DatasetRef, pairs: DatasetRef, revision: RevisionFormat) -> DatasetRef:
-    """The demonstrations themselves, and a revision a pair: from the rejected response to the chosen one.
+    """The demonstrations themselves, and as many revisions (or as there are pairs): from rejected response to chosen.
 
-    For real data, which has no demonstrators to ask for drafts.
+    For real data, which has no demonstrators to ask for drafts. Unlike the tiny world's edits these know which way is
+    up: the SFT model has learned to revise from preferences before any arm is trained.
     """
     rows = read_rows_of(demonstrations, DemonstrationRow)
-    compared = read_rows_of(pairs, PairRow)
+    compared = read_rows_of(pairs, PairRow)[: len(rows)]
     revisions = [revised(row, row["rejected"], row["chosen"], revision) for row in compared]
     kept = sum(row["rejected"] == row["chosen"] for row in compared)
     current_tracker().metrics({"data/unchanged_revisions": kept / len(compared)}, 0)
