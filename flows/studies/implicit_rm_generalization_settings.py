@@ -131,6 +131,9 @@ class ImplicitRMConfig(PreferenceConfig):
 
     @model_validator(mode="after")
     def _tests_can_be_made(self) -> Self:
+        sizes = [size.name for size in self.sizes]
+        if len(set(sizes)) < len(sizes):
+            raise ValueError(f"sizes {sizes} has a name twice; it ends the names of a size's arms")
         names = [shift.name for shift in self.shifts]
         if len(set(names)) < len(names) or {"id", "train", "ood", "drop", "real"} & set(names):
             raise ValueError(f"shifts: names {names} must differ, and id, train, ood, drop and real are taken")

@@ -61,6 +61,19 @@ def test_a_run_compares_rewards_on_and_off_the_distribution_and_is_tracked():
     assert [name for name in sorted(logged) if find_metric(name) is None] == []
 
 
+@pytest.mark.exhaustive
+@pytest.mark.usefixtures("prefect_server", "rlhf_home")
+def test_seeds_draw_training_pairs_and_rounds_of_their_own_and_are_judged_together():
+    asked = "arms=exrm,dporm,iterative_exrm,iterative_dporm"
+    report = implicit_rm_generalization(smoke("seeds=0,1", "noises=[]", asked))
+    assert report.failures == {}
+    boards = {(row["suite"], row["arm"]): row["n_seeds"] for row in report.leaderboard}
+    assert boards["train", "exrm"] == boards["labels", "iterative_exrm"] == 2
+    judged = {row["claim"]: row["n_prompts"] for row in report.verdicts}
+    assert judged["both_fit_training_pairs"] > 1
+    assert judged["explicit_labels_agree_more"] > 1
+
+
 @pytest.mark.usefixtures("prefect_server", "rlhf_home")
 def test_real_pairs_have_noise_and_another_domain_as_shifts(tmp_path: Path):
     for name, ask in (("own", "What is {} plus one?"), ("other", "Name the number after {}.")):
@@ -100,6 +113,8 @@ def test_what_real_data_lacks_is_refused_before_anything_is_trained():
         ImplicitRMConfig(shifted_data={"path": "pairs.jsonl"})
     with pytest.raises(ValidationError, match="must differ"):
         ImplicitRMConfig(shifts=[{"name": "ood"}])
+    with pytest.raises(ValidationError, match="has a name twice"):
+        ImplicitRMConfig(sizes=[{}, {}])
 
 
 def test_shifts_of_answers_and_of_prompts_are_told_apart():
