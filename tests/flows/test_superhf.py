@@ -89,6 +89,14 @@ def test_ppo_may_sample_as_much_as_superhf():
     assert training.iterations * training.rollouts == config.method.superbatch * config.training.prompts
 
 
+@pytest.mark.parametrize("scale", ["smoke", "laptop", "gpu"])
+@pytest.mark.parametrize("data", ["", "pairs.jsonl"])
+def test_all_arms_are_sampled_alike_in_training_and_evaluation(scale, data):
+    config = load_config(PAPER, scale, data=data)
+    decodings = (config.training.decoding, config.ppo.training.decoding, config.evaluation.decoding)
+    assert [(one.temperature, one.top_p) for one in decodings] == [(1.0, 0.95)] * 3
+
+
 def test_the_gpu_section_is_the_paper_s():
     config = load_config(PAPER, "gpu")
     method, training = config.method, config.training
