@@ -4,14 +4,17 @@ from dataclasses import replace
 
 from prefect import flow
 
+from dashboards.gap_figures import trade_off
 from flows.matched import Shared, policy_prompts, share_inputs
 from flows.paper import Paper
 from flows.preference.matched import Matched, with_reference
-from flows.report import Report, publish
-from flows.studies.online_offline_gap_arms import Proxy, fit_proxy, train_arms
+from flows.report import Extras, Report, publish
+from flows.studies.online_offline_gap_arms import GOLDEN, Proxy, finals, fit_proxy, train_arms
 from flows.studies.online_offline_gap_claims import ARMS, claims_of
 from flows.studies.online_offline_gap_config import GapConfig
 from flows.studies.online_offline_gap_measures import (
+    GOLD,
+    WIN_RATE,
     measure_arms,
     measure_start,
     measure_trained,
@@ -49,7 +52,11 @@ def online_offline_gap(config: GapConfig = GapConfig()) -> Report:
         ]
         pending += compare_sizes(config, shared, proxies)
         collected = with_wins_over_golden(collect("online_offline_gap", pending))
-        return publish(session, collected, claims_of(config), [*suites_of(config), *config.benchmarks.suites])
+        panels = {WIN_RATE: "win rate against the golden baseline", "gold_reward": "true reward"}
+        curves = ["online", GOLDEN, *finals("offline", config)]
+        extras = Extras(figures=[trade_off(collected.scores, GOLD, panels, curves)])
+        suites = [*suites_of(config), *config.benchmarks.suites]
+        return publish(session, collected, claims_of(config), suites, extras)
 
 
 def without_ties(shared: Shared) -> Shared:

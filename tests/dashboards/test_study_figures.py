@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dashboards.gap_figures import trade_off
 from dashboards.generalisation_figures import accuracy_by_test_set, accuracy_off_against_on
 from dashboards.scaling_law_figures import scaling_law_figures
 from tasks.evaluation.scaling_law_fits import Curve, ScalingLaws, fit_scaling_laws
@@ -88,3 +89,24 @@ def test_dots_stand_at_an_arm_s_accuracies_a_seed_and_checkpoint(accuracies):
     assert sorted(exrm.marker.size) == [7, 7, 14, 14]
     assert list(dporm.y) == pytest.approx([0.7, 0.7], abs=0.08)
     assert all("seed" in text for text in exrm.text)
+
+
+def test_the_trade_off_begins_at_the_common_start_and_has_a_band_a_curve():
+    generator = np.random.default_rng(0)
+    heights = {"sft": (0.0, 0.0), "online@50%": (1.0, 1.0), "online": (2.0, 3.0), "offline": (1.0, 0.5)}
+    scores = concat_scores(
+        [
+            of(arm, "gold", metric, level + 0.1 * np.abs(generator.normal(size=30)), seed)
+            for arm, point in heights.items()
+            for metric, level in zip(("token_kl", "gold_reward"), point, strict=True)
+            for seed in (0, 1)
+        ]
+    )
+    figure = trade_off(scores, "gold", {"gold_reward": "true reward"}, ["online", "offline", "gone"])
+    (line,) = [one for one in figure.data if not one.fill]
+    (band,) = [one for one in figure.data if one.fill]
+    assert line.name == "online", "an arm of one point is no curve"
+    assert list(line.x) == pytest.approx([0.0, 1.0, 2.0], abs=0.2)
+    assert list(line.y) == pytest.approx([0.0, 1.0, 3.0], abs=0.2)
+    assert min(band.y[:3]) > min(band.y[3:])
+    assert len(band.y) == 6
