@@ -90,16 +90,6 @@ class TournamentConfig(OnlineConfig):
     evaluation: Evaluation = Field(Evaluation(temperatures=[]), description="What every method is measured by")
 
     @model_validator(mode="after")
-    def _gradients_can_be_trained(self) -> Self:
-        if self.labels == "gold" and "ppo" in self.methods and self.gradient.value.start == "reward":
-            raise ValueError("gradient.value.start reward: labels gold fits no reward model; start it from policy")
-        if self.tuning.trials and self.gradient.kl.coefficient == 0.0 and set(self.methods) & set(GRADIENT):
-            raise ValueError(
-                "gradient.kl.coefficient 0: its search is around its own value; give it some, or tuning.trials 0"
-            )
-        return self
-
-    @model_validator(mode="after")
     def _methods_can_meet(self) -> Self:
         if len(set(self.methods)) < len(self.methods):
             raise ValueError(f"methods {self.methods} has one twice")
@@ -113,4 +103,14 @@ class TournamentConfig(OnlineConfig):
                 f"gradient.per_prompt {self.gradient.per_prompt}"
             )
         require_validation_prompts(self.tuning, self.data, self.evaluation)
+        return self
+
+    @model_validator(mode="after")
+    def _gradients_can_be_trained(self) -> Self:
+        if self.labels == "gold" and "ppo" in self.methods and self.gradient.value.start == "reward":
+            raise ValueError("gradient.value.start reward: labels gold fits no reward model; start it from policy")
+        if self.tuning.trials and self.gradient.kl.coefficient == 0.0 and set(self.methods) & set(GRADIENT):
+            raise ValueError(
+                "gradient.kl.coefficient 0: its search is around its own value; give it some, or tuning.trials 0"
+            )
         return self

@@ -44,5 +44,5 @@ def test_ties_are_left_out_and_pairs_without_a_true_reward_kept():
     bare = PairRow(**prompt, chosen="a", rejected="b")
     assert leave_out_ties(store_rows([tie, known], "pairs")).rows == 1
     assert leave_out_ties(store_rows([bare, bare], "pairs")).rows == 2
-    with pytest.raises(UserError, match="none of 1 test pairs differs in gold reward"):
+    with pytest.raises(UserError, match="none of 1 pairs differs in gold reward"):
         leave_out_ties(store_rows([tie], "pairs"))

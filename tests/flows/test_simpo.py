@@ -91,9 +91,14 @@ def test_arms_may_be_tuned_alike_before_they_are_compared():
         if run.info.run_name == "optimise_preferences"
     }
     differences = [
-        {name for name in own[trial] if own[trial][name] != own["simpo_gamma_0"][name]}
+        {
+            name
+            for name in own[trial]
+            if name.startswith(("objective.", "training.")) and own[trial][name] != own["simpo_gamma_0"][name]
+        }
         for trial in ("simpo-trial-0", "simpo-trial-1")
     ]
+    assert all("training.learning_rate" in own[trial] for trial in ("simpo-trial-0", "simpo_gamma_0"))
     assert {"objective.gamma_beta_ratio"} in differences, "the other margin takes the settings of SimPO's best trial"
 
 

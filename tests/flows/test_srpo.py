@@ -67,7 +67,7 @@ def test_real_pairs_settle_the_claims_on_the_reward_model(tmp_path: Path):
     report = srpo(smoke("sweep_alphas=[]", data=str(path), arms=["dpo", "srpo"]))
     assert report.failures == {}
     assert [row["claim"] for row in report.verdicts] == [
-        "revised_beats_dpo", "rises_with_revisions", "gains_more_than_dpo"
+        "revised_beats_dpo", "rises_with_revisions", "gains_more_than_dpo", "gains_more_than_sft"
     ]  # fmt: skip
     assert all(row["n_prompts"] > 3 for row in report.verdicts)
 

@@ -90,7 +90,7 @@ def test_settings_replace_the_configured_ones():
         ({"labels": "gold", "data": {"path": "pairs.jsonl"}}, "no true reward"),
         ({"tuning": {"trials": 2}, "data": {"path": "pairs.jsonl"}}, "validation prompts"),
         ({"tuning": {"trials": 2}, "evaluation": {"prompts": "validation"}}, "evaluation.prompts must be test"),
-        ({"tuning": {"trials": 2}, "gradient": {"kl": {"coefficient": 0.0}}}, "gradient.kl.coefficient 0"),
+        ({"tuning": {"trials": 2}, "gradient": {"kl": {"kind": "fixed", "coefficient": 0}}}, r"kl.coefficient 0"),
         ({"labels": "gold", "methods": ["ppo"]}, "gradient.value.start reward"),
         ({"training": {"max_steps": 9, "batch_size": 3}}, "not a multiple of"),
     ],
