@@ -61,7 +61,8 @@ def a_lol(config: ALoLConfig = ALoLConfig()) -> Report:
 
     Every arm on single responses gets the same pi_ref, corpus, rewards, values, step size and budget of steps; what a
     response counts by differs, and with it how often it is drawn. A-LoL takes as many fewer steps as the share of
-    responses that it drops. The value is read with dropout off, unlike in the published code.
+    responses that it drops. DPO and PPO have rates and steps of their own. The value is read with dropout off, unlike
+    in the published code.
     """
     scenario = config.data.path or config.world.family
     tags = {"family": "preference", "scale": config.scale, "scenario": scenario}
