@@ -8,8 +8,18 @@ from tasks.evaluation.statistics.estimates import estimate
 from tasks.evaluation.tournament import RATING, SUITE
 
 
-def win_matrix_figure(matrix: pd.DataFrame) -> go.Figure:
-    """Heat map of win rates; rows beat columns, the best method on top."""
+def win_matrix_figure(matrix: pd.DataFrame, duels: pd.DataFrame) -> go.Figure:
+    """Heat map of win rates; rows beat columns, the best method on top.
+
+    A star marks duels that are decided (not 0.5, corrected for their number); hovering shows the interval.
+    """
+    marks = pd.DataFrame("", index=matrix.index, columns=matrix.columns)
+    hints = marks.copy()
+    for duel in duels.to_dict("records"):
+        winner, loser, low, high = (duel[key] for key in ("method", "opponent", "low", "high"))
+        marks.loc[winner, loser] = marks.loc[loser, winner] = "*" if duel["decided"] else ""
+        hints.loc[winner, loser] = f"[{low:.2f}, {high:.2f}]"
+        hints.loc[loser, winner] = f"[{1.0 - high:.2f}, {1.0 - low:.2f}]"
     figure = go.Figure(
         go.Heatmap(
             z=matrix.to_numpy(),
@@ -18,13 +28,15 @@ def win_matrix_figure(matrix: pd.DataFrame) -> go.Figure:
             zmin=0.0,
             zmax=1.0,
             colorscale="RdBu",
-            text=matrix.map(lambda value: f"{value:.2f}").to_numpy(),
+            text=(matrix.map(lambda value: f"{value:.2f}") + marks).to_numpy(),
             texttemplate="%{text}",
+            customdata=hints.to_numpy(),
+            hovertemplate="%{y} over %{x}: %{z:.3f} %{customdata}<extra></extra>",
             colorbar={"title": "win rate"},
         )
     )
     figure.update_yaxes(autorange="reversed")
-    return titled(figure, "Who beats whom (row over column)", "loser", "winner")
+    return titled(figure, "Who beats whom (row over column; *: decided)", "loser", "winner")
 
 
 def ranking_figure(scores: pd.DataFrame) -> go.Figure:

@@ -16,7 +16,8 @@ from flows.preference.online import fit_rewards
 from flows.reinforcement.matched import GOLD, Reward
 from flows.report import Extras, Report, publish
 from flows.studies.tournament_config import TUNABLE, TournamentConfig
-from flows.studies.tournament_methods import METHODS, Policy, own_settings, source_of, train_method
+from flows.studies.tournament_entry import Entry, Policy, own_settings, source_of
+from flows.studies.tournament_methods import METHODS, train_method
 from flows.tuning import Candidate, Settings, Tuned, search, seed_of_trials, space_of, tuning_said, tuning_tables
 from tasks.data.stages import draw_validation
 from tasks.engine.refs import Scores
@@ -30,7 +31,7 @@ from tasks.evaluation.stages import (
     measure_rewarded_series,
     measure_samples,
 )
-from tasks.evaluation.tournament import SUITE, Duels, duels_of, tournament_scores, win_matrix
+from tasks.evaluation.tournament import SUITE, Duels, duel_table, duels_of, tournament_scores, win_matrix
 from tasks.reward.sources import FittedReward, RewardSource
 
 ANCHOR = "sft"
@@ -64,10 +65,14 @@ def tournament(config: TournamentConfig = TournamentConfig()) -> Report:
             for scores in meet(config, one, fitted, referee, best)
         ]
         collected, duels = with_duels(config, collect("tournament", pending))
-        matrix = win_matrix(duels)
+        matrix, table = win_matrix(duels), duel_table(duels)
         extras = Extras(
-            figures=[ranking_figure(collected.scores), win_matrix_figure(matrix)],
-            tables={"win_matrix.json": matrix.reset_index(names="method"), **tuning_tables(tuned)},
+            figures=[ranking_figure(collected.scores), win_matrix_figure(matrix, table)],
+            tables={
+                "win_matrix.json": matrix.reset_index(names="method"),
+                "duels.json": table,
+                **tuning_tables(tuned),
+            },
             tuned=tuning_said(tuned),
         )
         return publish(session, collected, (), [SUITE, GOLD, *config.benchmarks.suites], extras)
@@ -105,7 +110,7 @@ def run_trial(
 ) -> PrefectFuture[Scores]:
     """Train and measure one trial."""
     label = f"{method}-trial-{number}"
-    policy = train_method(config, shared, fitted, method, label, settings)
+    policy = train_method(Entry(config, shared, fitted, method, label, settings))
     return measure(config, shared, label, policy, source_of(config), fitted)
 
 
@@ -121,7 +126,7 @@ def meet(
     policies: dict[str, Policy] = {ANCHOR: shared.sft}
     for method in config.methods:
         if method != "best_of_n":
-            policies[method] = train_method(config, shared, fitted, method, method, best.get(method, {}))
+            policies[method] = train_method(Entry(config, shared, fitted, method, method, best.get(method, {})))
     pending = [
         Pending(name, seed, GOLD, measure(config, shared, name, policy, source, referee), policy)
         for name, policy in policies.items()

@@ -5,14 +5,20 @@ from typing import Literal, Self, get_args
 from pydantic import Field, model_validator
 
 from flows.preference.online import OnlineConfig
+from flows.preference.rounds import JudgeFitting
 from flows.tuning import Tuning, require_validation_prompts
 from tasks.engine.schema import Frozen
 from tasks.evaluation.settings import Evaluation
+from tasks.policy.advantage_leftover.settings import ValueFitting
+from tasks.policy.fresh.choices import RankedPairs
 from tasks.policy.fresh.settings import FreshPairs
+from tasks.policy.objectives.a_lol import ALoL
 from tasks.policy.objectives.bo2 import Bo2
+from tasks.policy.objectives.brain import BRAIn
 from tasks.policy.objectives.conservative_dpo import ConservativeDPO
 from tasks.policy.objectives.cpo import CPO
 from tasks.policy.objectives.dpo import DPO
+from tasks.policy.objectives.inpo import INPO
 from tasks.policy.objectives.ipo import IPO
 from tasks.policy.objectives.kto import KTO
 from tasks.policy.objectives.length_normalised_dpo import LengthNormalisedDPO
@@ -21,16 +27,30 @@ from tasks.policy.objectives.orpo import ORPO
 from tasks.policy.objectives.rrhf import RRHF
 from tasks.policy.objectives.simpo import SimPO
 from tasks.policy.objectives.slic import SLiCHinge
+from tasks.policy.objectives.spce import SPCE
+from tasks.policy.objectives.sppo import SPPO
+from tasks.policy.objectives.superhf import SuperHF
+from tasks.policy.objectives.vpo import VPO
+from tasks.policy.objectives.xpo import XPO
 from tasks.policy.optimisation import PreferenceTraining, SupervisedTraining
 from tasks.policy.policy_gradient import PolicyGradient, ReinforcementTraining, ValueModel
+from tasks.policy.steps.filters import RankWeights
 from tasks.policy.steps.kl_control import FixedKL
+from tasks.policy.steps.shaping_curves import PreferenceAsReward
+from tasks.policy.steps.starts import DatasetReset
+from tasks.policy.steps.termination_rules import FixedNGram
 
-Offline = Literal["dpo", "cdpo", "ipo", "slic", "kto", "simpo", "ln_dpo", "r_dpo", "cpo", "orpo", "rrhf", "bo2"]
-Online = Literal["online_dpo", "online_ipo", "online_simpo", "iterative_dpo"]
-Gradient = Literal["ppo", "rloo", "grpo"]
-Method = Literal[Offline, Online, Gradient, "preferred_ft", "raft", "best_of_n"]
-OFFLINE, ONLINE, GRADIENT = get_args(Offline), get_args(Online), get_args(Gradient)
-TUNABLE = frozenset({*OFFLINE, *ONLINE, *GRADIENT, "preferred_ft", "raft"})
+Offline = Literal["dpo", "cdpo", "ipo", "slic", "kto", "simpo", "ln_dpo", "r_dpo", "cpo", "orpo", "rrhf", "bo2", "vpo"]
+Online = Literal[
+    "online_dpo", "online_ipo", "online_simpo", "online_vpo", "xpo", "osp", "brain", "iterative_dpo", "inpo", "sppo"
+]
+Gradient = Literal["ppo", "rloo", "grpo", "par", "pf_ppo", "ma_ppo", "dr_po"]
+Likelihood = Literal["preferred_ft", "a_lol", "raft", "superhf"]
+Method = Literal[Offline, Online, Gradient, Likelihood, "best_of_n"]
+OFFLINE, ONLINE, GRADIENT, LIKELIHOOD = (get_args(kind) for kind in (Offline, Online, Gradient, Likelihood))
+ROUNDS = ("iterative_dpo", "inpo", "sppo")
+"""Online methods that draw all pairs of a round at its beginning, and go on from where the last one ended."""
+TUNABLE = frozenset({*OFFLINE, *ONLINE, *GRADIENT, *LIKELIHOOD})
 """Methods with a learning rate, and most with a strength, to tune: all but best-of-n, which trains nothing."""
 
 
@@ -49,6 +69,27 @@ class Objectives(Frozen):
     orpo: ORPO = Field(ORPO(), description="ORPO")
     rrhf: RRHF = Field(RRHF(), description="RRHF")
     bo2: Bo2 = Field(Bo2(), description="Likelihood of the preferred response")
+    vpo: VPO = Field(VPO(sign="pessimistic"), description="VPO on the fixed pairs")
+    online_vpo: VPO = Field(VPO(alpha=0.01), description="VPO on fresh pairs (0.01 as in the paper's own flow)")
+    xpo: XPO = Field(XPO(), description="XPO")
+    osp: SPCE = Field(SPCE(), description="OSP: DPO on soft labels")
+    brain: BRAIn = Field(BRAIn(), description="BRAIn; its reward temperature is chosen on SFT samples")
+    inpo: INPO = Field(INPO(), description="INPO")
+    sppo: SPPO = Field(SPPO(), description="SPPO")
+    a_lol: ALoL = Field(ALoL(), description="A-LoL")
+    superhf: SuperHF = Field(
+        SuperHF(kl_over_examples="mean", kl_weight=0.7),
+        description="SuperHF; 0.7 times the mean KL weighs as much as the paper's 0.35 times a minibatch's sum",
+    )
+
+
+class Variants(Frozen):
+    """The one step of PPO that each of its variants changes."""
+
+    par: PreferenceAsReward = Field(PreferenceAsReward(), description="What PAR makes of a score")
+    pf_ppo: RankWeights = Field(RankWeights(), description="Which responses of a prompt PF-PPO learns from")
+    ma_ppo: FixedNGram = Field(FixedNGram(), description="What an action of MA-PPO is")
+    dr_po: DatasetReset = Field(DatasetReset(), description="Where rollouts of DR-PO start")
 
 
 class TournamentConfig(OnlineConfig):
@@ -67,7 +108,18 @@ class TournamentConfig(OnlineConfig):
     )
     objectives: Objectives = Field(Objectives(), description="Losses of the preference methods")
     rounds: int = Field(3, ge=1, le=100, description="Rounds of iterative_dpo, which share its steps")
-    round_responses: int = Field(8, ge=2, le=256, description="Responses a prompt in rounds, best against worst")
+    round_responses: int = Field(
+        8,
+        ge=2,
+        le=256,
+        description="Responses a prompt where the best of several counts: in rounds, osp, brain, raft and superhf",
+    )
+    judge: JudgeFitting = Field(JudgeFitting(), description="The pairwise judge of osp, fitted on the common pairs")
+    effective_share: float = Field(
+        1.0 / 3.0, ge=0.01, le=1.0, description="Share of a prompt's SFT samples that counts for brain's temperature"
+    )
+    value: ValueFitting = Field(ValueFitting(), description="The value of the SFT model, for a_lol")
+    variants: Variants = Field(Variants(), description="What par, pf_ppo, ma_ppo and dr_po change of PPO")
     gradient: PolicyGradient = Field(
         PolicyGradient(per_prompt=4, kl=FixedKL(coefficient=0.05), value=ValueModel(start="reward")),
         description="What policy-gradient methods do alike; rloo and grpo have no value model",
@@ -77,7 +129,8 @@ class TournamentConfig(OnlineConfig):
         description="Optimiser and sampling of policy gradients, within the common budget",
     )
     preferred_ft: SupervisedTraining = Field(
-        SupervisedTraining(learning_rate=3e-4, batch_size=32), description="Preferred-FT and raft"
+        SupervisedTraining(learning_rate=3e-4, batch_size=32),
+        description="Optimiser of preferred_ft, a_lol, raft and superhf, within the common budget",
     )
     labels: Literal["reward_model", "gold"] = Field(
         "reward_model",
@@ -103,6 +156,21 @@ class TournamentConfig(OnlineConfig):
                 f"gradient.per_prompt {self.gradient.per_prompt}"
             )
         require_validation_prompts(self.tuning, self.data, self.evaluation)
+        return self
+
+    @model_validator(mode="after")
+    def _groups_fill_the_budget(self) -> Self:
+        responses = 2 * self.training.batch_size
+        if "brain" in self.methods and responses % self.round_responses:
+            raise ValueError(
+                f"round_responses {self.round_responses}: brain takes whole groups, which must make up the {responses} "
+                "responses of a step (twice training.batch_size)"
+            )
+        if "osp" in self.methods:
+            RankedPairs().require(self.round_responses)
+        wanted = self.training.max_steps * self.training.batch_size
+        if "superhf" in self.methods and not self.data.path and self.world.policy_prompts < wanted:
+            raise ValueError(f"world.policy_prompts {self.world.policy_prompts}: superhf takes {wanted}, each once")
         return self
 
     @model_validator(mode="after")

@@ -6,10 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from statsmodels.stats.multitest import multipletests
 
 from tasks.engine.schema import UserError
 from tasks.evaluation.scores import align, validate_scores
 from tasks.evaluation.statistics.bradley_terry import SCALE, battles_of, fit, win_probability
+from tasks.evaluation.statistics.estimates import estimate
 from tasks.evaluation.statistics.noise import Values
 from tasks.evaluation.win_rate import compare
 
@@ -51,6 +53,27 @@ def win_matrix(duels: Duels) -> pd.DataFrame:
     order = np.argsort(-matrix.mean(axis=1), kind="stable")
     names = [duels.players[place] for place in order]
     return pd.DataFrame(matrix[np.ix_(order, order)], index=names, columns=names)
+
+
+def duel_table(duels: Duels, level: float = 0.95) -> pd.DataFrame:
+    """One row a pair of methods, the frequent winner first: win rate, its interval over seeds and prompts, p, decided.
+
+    ``low`` and ``high`` are the duel's own interval; ``decided`` says that the win rate is not 0.5 by Holm's correction
+    over all duels. Rows go by ``p_value`` (two-sided, of 0.5).
+    """
+    rows = []
+    for one, other in combinations(range(len(duels.players)), 2):
+        outcome = duels.wins[one, other]
+        first, second = (one, other) if outcome.mean() >= 0.5 else (other, one)
+        found = estimate(duels.wins[first, second], level, bounds=(0.0, 1.0))
+        rows.append(
+            {
+                "method": duels.players[first], "opponent": duels.players[second], "win_rate": found.mean,
+                "low": found.low, "high": found.high, "p_value": found.p_value(0.5),
+            }
+        )  # fmt: skip
+    decided = multipletests([row["p_value"] for row in rows], alpha=1.0 - level, method="holm")[0]
+    return pd.DataFrame(rows).assign(decided=decided).sort_values("p_value", kind="stable", ignore_index=True)
 
 
 def ratings_of(duels: Duels, anchor: str) -> Values:

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 from tasks.engine.schema import UserError
 from tasks.evaluation.scores import concat_scores
 from tasks.evaluation.statistics.estimates import estimate
-from tasks.evaluation.tournament import FIELD, RATING, SUITE, duels_of, ratings_of, tournament_scores, win_matrix
+from tasks.evaluation.tournament import (
+    FIELD,
+    RATING,
+    SUITE,
+    duel_table,
+    duels_of,
+    ratings_of,
+    tournament_scores,
+    win_matrix,
+)
 
 
 def scored(rewards: dict[str, np.ndarray]) -> pd.DataFrame:
@@ -35,6 +44,39 @@ def test_wins_are_counted_by_prompt_and_ties_halved():
     assert list(matrix.index) == ["dpo", "sft"]
     assert matrix.loc["dpo", "sft"] == pytest.approx(2.5 / 4)
     assert (matrix + matrix.T).to_numpy() == pytest.approx(1.0)
+
+
+def test_a_duel_is_decided_where_its_interval_and_all_others_allow():
+    """Two equal methods never, a method a deviation better always; the winner comes first."""
+    players = ["sft", "twin", "dpo"]
+    duels = duels_of(noisy({"sft": 0.0, "twin": 0.0, "dpo": 1.0}, seeds=4), players, "gold", "gold_reward")
+    table = duel_table(duels)
+    assert list(table["p_value"]) == sorted(table["p_value"])
+    found = table.set_index(["method", "opponent"])
+    for opponent in ("sft", "twin"):
+        row = found.loc[("dpo", opponent)]
+        assert row["decided"]
+        expected = estimate(duels.wins[2, players.index(opponent)], bounds=(0.0, 1.0))
+        assert (row["win_rate"], row["low"], row["high"]) == (expected.mean, expected.low, expected.high)
+    last = table.iloc[-1]
+    assert {last["method"], last["opponent"]} == {"sft", "twin"}
+    assert not last["decided"]
+    assert last["low"] < 0.5 <= last["win_rate"] < last["high"]
+
+
+def test_a_duel_alone_decided_is_not_decided_among_many():
+    """p between 0.05 / 10 and 0.05: decided among two methods, not among five that are all equal."""
+    rng = np.random.default_rng(3)
+    rewards = {"sft": rng.normal(size=(1, 200)), "dpo": rng.normal(size=(1, 200))}
+    rewards["dpo"][0, :115] = rewards["sft"][0, :115] + 1.0
+    rewards["dpo"][0, 115:] = rewards["sft"][0, 115:] - 1.0
+    two = duel_table(duels_of(scored(rewards), list(rewards), "gold", "gold_reward"))
+    assert 0.005 < two["p_value"][0] < 0.05
+    assert two["decided"][0]
+    rewards |= {name: rng.normal(size=(1, 200)) for name in ("a", "b", "c")}
+    many = duel_table(duels_of(scored(rewards), list(rewards), "gold", "gold_reward"))
+    assert len(many) == 10
+    assert not many[(many["method"] == "dpo") & (many["opponent"] == "sft")]["decided"].any()
 
 
 def test_the_rating_of_two_is_the_log_odds_of_their_wins():

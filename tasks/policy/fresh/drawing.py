@@ -23,6 +23,9 @@ from tasks.policy.fresh.settings import FreshPairs
 from tasks.reward.function import Judged
 from tasks.reward.scoring import known_gold
 
+MEANS = frozenset({"response_tokens", "finished", "gold_reward"})
+"""Facts of a round that are means over its responses."""
+
 
 @dataclass(frozen=True)
 class Round:
@@ -31,6 +34,16 @@ class Round:
     rows: list[ComparedRow]
     facts: dict[str, float]
     """Counts and means to log."""
+
+
+def joined(draws: Sequence[Round]) -> Round:
+    """Several draws of as many prompts each as one round: counts, tokens and seconds add up, means are of all."""
+    rows = [row for draw in draws for row in draw.rows]
+    facts = {}
+    for name in draws[0].facts:
+        values = [draw.facts[name] for draw in draws]
+        facts[name] = float(np.mean(values)) if name in MEANS else sum(values)
+    return Round(rows, facts | _facts_of_rows(rows, known="gold_reward" in facts))
 
 
 class Label(NamedTuple):
@@ -55,16 +68,17 @@ class Drawer:
     tokenizer: PreTrainedTokenizerBase
     seed: int
 
-    def draw(self, prompts: Sequence[PromptRow], number: int) -> Round:
-        """Round ``number`` (from 0); each response depends on its prompt, number, round and seed alone."""
+    def draw(self, prompts: Sequence[PromptRow], number: int, attempt: int = 0) -> Round:
+        """Round ``number`` (from 0); each response depends on its prompt, number, round, attempt and seed alone."""
         times = [time.perf_counter()]
-        answered = self._answer(prompts, number)
-        calibration = self._calibrate(prompts, number) if self.settings.calibration else []
+        key = f"{number}/again/{attempt}" if attempt else str(number)
+        answered = self._answer(prompts, key)
+        calibration = self._calibrate(prompts, key) if self.settings.calibration else []
         times.append(time.perf_counter())
         verdicts = self.judge.judge(answered)
         golds = known_gold([Judged(row, row["response"], row["finished"]) for one in answered for row in one.responses])
         true = np.array(golds).reshape(len(answered), -1)
-        seeds = row_seeds(self.seed, [f"label/{number}/{row['prompt_id']}" for row in prompts])
+        seeds = row_seeds(self.seed, [f"label/{key}/{row['prompt_id']}" for row in prompts])
         rows: list[ComparedRow] = []
         counts = {"pairs": 0, "tied": 0, "identical": 0}
         for place, (one, verdict) in enumerate(zip(answered, verdicts, strict=True)):
@@ -81,14 +95,15 @@ class Drawer:
         spent = dict(
             zip(("sample_seconds", "label_seconds", "reference_seconds"), np.diff(times).tolist(), strict=True)
         )
-        facts = {name: float(count) for name, count in counts.items()} | _facts(answered, rows, true)
+        facts = {name: float(count) for name, count in counts.items()} | _facts_of_responses(answered, true)
+        facts |= _facts_of_rows(rows, known="gold_reward" in facts)
         facts["sampled_tokens"] = float(
             sum(len(row["ids"]) for one in answered for row in one.responses)
             + sum(len(row["ids"]) for row in calibration)
         )
         return Round(scored, facts | spent)
 
-    def _answer(self, prompts: Sequence[PromptRow], number: int) -> list[Answered]:
+    def _answer(self, prompts: Sequence[PromptRow], key: str) -> list[Answered]:
         """Responses of every prompt, shared out over sampling policies and temperatures."""
         settings = self.settings
         policies = ["current", "start"] if settings.behaviour == "mixed" else [settings.behaviour]
@@ -96,15 +111,15 @@ class Drawer:
         share = settings.per_prompt // len(parts)
         found: list[list[SampleRow]] = [[] for _ in prompts]
         for part, (policy, temperature) in enumerate(parts):
-            rows = self._sample(policy, prompts, temperature, share, f"round/{number}/{part}")
+            rows = self._sample(policy, prompts, temperature, share, f"round/{key}/{part}")
             for place in range(len(prompts)):
                 found[place] += rows[place * share : (place + 1) * share]
         ids = [encode_prompt(self.tokenizer, row["prompt"]) for row in prompts]
         return [Answered(prompt, responses) for prompt, responses in zip(ids, found, strict=True)]
 
-    def _calibrate(self, prompts: Sequence[PromptRow], number: int) -> list[SampleRow]:
+    def _calibrate(self, prompts: Sequence[PromptRow], key: str) -> list[SampleRow]:
         """One response of the reference policy a prompt, at temperature 1."""
-        return self._sample("reference", prompts, 1.0, 1, f"calibration/{number}")
+        return self._sample("reference", prompts, 1.0, 1, f"calibration/{key}")
 
     def _sample(
         self, policy: str, prompts: Sequence[PromptRow], temperature: float, count: int, key: str
@@ -163,16 +178,20 @@ def _compared(
     )
 
 
-def _facts(answered: Sequence[Answered], rows: Sequence[ComparedRow], gold: Floats) -> dict[str, float]:
+def _facts_of_responses(answered: Sequence[Answered], gold: Floats) -> dict[str, float]:
     """Means over what was sampled; of gold only where all of it is known."""
     responses = [row for one in answered for row in one.responses]
     facts = {
         "response_tokens": float(np.mean([len(row["ids"]) for row in responses])),
         "finished": float(np.mean([row["finished"] for row in responses])),
-        "strength": float(np.mean([one.strength for one in rows])) if rows else 0.5,
     }
-    if not np.isnan(gold).any():
-        facts["gold_reward"] = float(gold.mean())
+    return facts if np.isnan(gold).any() else facts | {"gold_reward": float(gold.mean())}
+
+
+def _facts_of_rows(rows: Sequence[ComparedRow], known: bool) -> dict[str, float]:
+    """Means over what is left to learn from; ``known``: whether their true rewards are."""
+    facts = {"strength": float(np.mean([one.strength for one in rows])) if rows else 0.5}
+    if known:
         unequal = [one.gold[0] > one.gold[1] for one in rows if one.gold[0] != one.gold[1]]
         facts["labels_agree_with_gold"] = float(np.mean(unequal)) if unequal else 0.5
     return facts

@@ -12,9 +12,12 @@ from accelerate import PartialState
 
 from tasks.data.rows import PromptRow
 from tasks.engine.schema import UserError
-from tasks.policy.fresh.drawing import Drawer
+from tasks.policy.fresh.drawing import Drawer, Round, joined
 from tasks.policy.fresh.row import ComparedRow, tokens_of
 from tasks.policy.fresh.storing import read_round, write_round
+
+DRAWS_AT_MOST = 5
+"""How often a round is drawn, where ties and equal responses leave less than a row a step."""
 
 
 class Rounds(Sequence[list[int]]):
@@ -77,6 +80,9 @@ class Rounds(Sequence[list[int]]):
     def _enter(self, step: int) -> None:
         """Add the next round: as it was stored, or drawn if ``step`` is its first."""
         number, steps = len(self._borders) - 1, self._steps_left()
+        replayed = self._drawer.settings.rounds_replayed
+        if replayed >= 0:
+            self._forget(self._borders[max(0, number - replayed)])
         with PartialState().main_process_first():
             found = read_round(self._path(number))
             if found is None:
@@ -86,20 +92,33 @@ class Rounds(Sequence[list[int]]):
                         "remove that folder and the checkpoints beside it to start again"
                     )
                 count = self._drawer.settings.prompts_a_round(self._batch_size, steps)
-                prompts = [self._prompts[place] for place in self._drawn[number][:count]]
-                drawn = self._drawer.draw(prompts, number)
+                drawn = self._draw([self._prompts[place] for place in self._drawn[number][:count]], number, steps)
                 found = drawn.rows, drawn.facts
                 write_round(*found, self._path(number))
         rows, self.facts = found
         self.rows |= enumerate(rows, self._borders[-1])
-        replayed = self._drawer.settings.rounds_replayed
-        if replayed >= 0:
-            self._forget(self._borders[max(0, number - replayed)])
         batches = self._deal(list(self.rows), number, steps)
         self._borders.append(self._borders[-1] + len(rows))
         self.batches += batches
         self.tokens["sampled"] += int(self.facts["sampled_tokens"])
         self.tokens["trained"] += sum(tokens_of(self.rows[place].group) for batch in batches for place in batch)
+
+    def _draw(self, prompts: Sequence[PromptRow], number: int, steps: int) -> Round:
+        """The round, from the same prompts again while too few rows are left of it to give every step one."""
+        draws = [self._drawer.draw(prompts, number)]
+        while len(draws) < DRAWS_AT_MOST and not self._suffice(sum(len(one.rows) for one in draws), steps):
+            draws.append(self._drawer.draw(prompts, number, len(draws)))
+        return joined(draws)
+
+    def _suffice(self, fresh: int, steps: int) -> bool:
+        """Whether ``fresh`` rows, with those that are replayed, give every process a row a step."""
+        count = len(self.rows) + fresh
+        return count * self._passes(count, steps) >= steps * PartialState().num_processes
+
+    def _passes(self, count: int, steps: int) -> int:
+        """How often ``count`` rows are gone through: replayed ones as often as fills the batches."""
+        settings = self._drawer.settings
+        return math.ceil(steps * self._batch_size / max(count, 1)) if settings.rounds_replayed else settings.passes
 
     def _steps_left(self) -> int:
         return min(self._drawer.settings.refresh_every_steps, self._steps - len(self.batches))
@@ -113,19 +132,17 @@ class Rounds(Sequence[list[int]]):
 
         Every process of a distributed run gets as many rows of a batch as the others.
         """
-        settings = self._drawer.settings
         rng = np.random.default_rng([self._drawer.seed, number])
-        passes = settings.passes if not settings.rounds_replayed else math.ceil(
-            steps * self._batch_size / max(len(places), 1)
-        )  # fmt: skip
-        order = np.concatenate([rng.permutation(places) for _ in range(passes)])[: steps * self._batch_size]
+        permuted = [rng.permutation(places) for _ in range(self._passes(len(places), steps))]
+        order = np.concatenate(permuted)[: steps * self._batch_size]
         share = PartialState().num_processes
         shares = order[: len(order) // share * share].astype(int).reshape(-1, share)
         if len(shares) < steps:
-            prompts = settings.prompts_a_round(self._batch_size, steps)
+            prompts = self._drawer.settings.prompts_a_round(self._batch_size, steps)
             raise UserError(
-                f"round {number + 1}: {len(places)} pairs are left for {steps} steps (of {prompts} prompts; other "
-                "responses were alike or tied); sample more prompts or responses, or check the labels"
+                f"round {number + 1}: {len(places)} pairs are left for {steps} steps (of {prompts} prompts, drawn "
+                f"{DRAWS_AT_MOST} times; other responses were alike or tied); sample more prompts or responses, or "
+                "check the labels"
             )
         return [batch.ravel().tolist() for batch in np.array_split(shares, steps)]
 

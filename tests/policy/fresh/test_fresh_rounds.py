@@ -1,5 +1,8 @@
 """How rounds become batches: dealing, replayed rounds, what stays in memory, resuming from disk."""
 
+from collections.abc import Sequence
+
+import numpy as np
 import pytest
 from freshly import TRAINING, Decided, rounds
 from hypothesis import HealthCheck, given, settings
@@ -9,6 +12,7 @@ from test_fresh_drawing import opinion
 from tasks.engine.schema import UserError
 from tasks.models.decoding import Decoding
 from tasks.policy.fresh.choices import RankedPairs, Tournament
+from tasks.policy.fresh.judging import Answered, Verdict
 from tasks.policy.fresh.rounds import Rounds, plan_prompts
 from tasks.policy.fresh.row import tokens_of
 
@@ -111,13 +115,59 @@ def test_a_round_without_enough_pairs_says_what_was_left(drawing_bench, tmp_path
     drawer = drawing_bench.drawer(rounds(refresh_every_steps=2), judge=Decided(opinion(0.0, 0.0)))
     plan = Rounds(drawer, drawing_bench.rows, 2, 4, tmp_path / "rounds")
     for _ in range(2):
-        with pytest.raises(UserError, match=r"round 1: 0 pairs are left for 2 steps \(of 8 prompts; .* tied\)"):
+        with pytest.raises(
+            UserError, match=r"round 1: 0 pairs are left for 2 steps \(of 8 prompts, drawn 5 times; .* tied\)"
+        ):
             plan[0]
     knockout = rounds(per_prompt=4, choice=Tournament())
     with pytest.raises(UserError, match="0 pairs are left for 1 steps"):
         _ = Rounds(
             drawing_bench.drawer(knockout, judge=Decided(opinion(*[0.0] * 4))), drawing_bench.rows, 1, 4, tmp_path / "b"
         )[0]
+
+
+class Hesitant(Decided):
+    """Calls everything a tie until it is asked for the ``opens``-th time."""
+
+    def __init__(self, verdict: Verdict, opens: int) -> None:
+        super().__init__(verdict)
+        self.opens, self.asked = opens, 0
+
+    def judge(self, prompts: Sequence[Answered]) -> list[Verdict]:
+        self.asked += 1
+        return super().judge(prompts) if self.asked >= self.opens else Decided(opinion(0.0, 0.0)).judge(prompts)
+
+
+def test_a_round_that_is_all_tied_is_drawn_again_and_pays_for_every_draw(drawing_bench, tmp_path):
+    fresh = rounds(refresh_every_steps=2)
+    hesitant = Hesitant(opinion(1.0, 0.0), opens=3)
+    plan = Rounds(drawing_bench.drawer(fresh, judge=hesitant), drawing_bench.rows, 2, 4, tmp_path / "rounds")
+    assert sum(map(len, plan)) == plan.facts["pairs"] > 0
+    assert hesitant.asked == 3
+    counts = ("pairs", "tied", "identical", "dropped")
+    assert sum(plan.facts[name] for name in counts) == 3 * 8
+    assert plan.facts["tied"] >= 2 * 8 - plan.facts["identical"]
+    drawer = drawing_bench.drawer(fresh, judge=Decided(opinion(1.0, 0.0)))
+    prompts = [drawing_bench.rows[place] for place in plan._drawn[0]]
+    draws = [drawer.draw(prompts, 0, attempt) for attempt in range(3)]
+    assert [row.texts for row in plan.rows.values()] == [row.texts for row in draws[2].rows]
+    assert [row.texts for row in draws[0].rows] != [row.texts for row in draws[2].rows]
+    assert plan.tokens["sampled"] == sum(int(draw.facts["sampled_tokens"]) for draw in draws)
+    for name in ("response_tokens", "finished"):
+        assert plan.facts[name] == pytest.approx(np.mean([draw.facts[name] for draw in draws]))
+    resumed = Rounds(drawing_bench.drawer(fresh, judge=hesitant), drawing_bench.rows, 2, 4, tmp_path / "rounds")
+    assert (list(resumed), resumed.tokens) == (plan.batches, plan.tokens)
+    assert hesitant.asked == 3
+
+
+def test_rows_of_earlier_rounds_spare_a_round_that_is_all_tied(drawing_bench, tmp_path):
+    settled = Hesitant(opinion(0.0, 0.0), opens=1)
+    drawer = drawing_bench.drawer(rounds(rounds_replayed=-1), judge=Decided(opinion(1.0, 0.0)))
+    plan = Rounds(drawer, drawing_bench.rows, 2, 4, tmp_path / "rounds")
+    first = plan[0]
+    plan._drawer = drawing_bench.drawer(rounds(rounds_replayed=-1), judge=settled)
+    assert set(plan[1]) == set(first)
+    assert settled.asked == 1
 
 
 def test_prompts_come_up_once_an_epoch_and_in_another_order_the_next():
