@@ -39,6 +39,7 @@ from tasks.policy.stages import finetune_supervised, import_model, initialise_fo
 
 BASE_SEED = 0
 """Every paper, arm and seed starts from one base model, as real policies start from one pretrained model."""
+ROUNDS_APART = 1_000_000
 Rows = PrefectFuture[DatasetRef] | DatasetRef
 
 
@@ -65,6 +66,11 @@ class Shared:
     evaluation: Rows
     demonstrations: Rows
     """SFT's prompts and responses."""
+
+
+def seed_of_round(seed: int, number: int) -> int:
+    """The seed of round ``number`` (from 0) of a run of several stages: a prompt that comes again is answered anew."""
+    return seed + ROUNDS_APART * number
 
 
 def share_inputs(config: MatchedConfig) -> list[Shared]:

@@ -7,7 +7,7 @@ from typing import Any
 from prefect.futures import PrefectFuture
 from pydantic import Field
 
-from flows.matched import Rows, Shared
+from flows.matched import Rows, Shared, seed_of_round
 from flows.preference.matched import PreferenceConfig
 from flows.reinforcement.matched import MEMBERS_APART, Reward, RewardFitting
 from tasks.data.stages import take_portion
@@ -82,7 +82,7 @@ def gold_labels(config: OnlineConfig) -> RewardLabels:
 def train_online(config: OnlineConfig, shared: Shared, prompts: Rows, name: str, one: OnlineArm) -> Trained:
     """One run from the SFT model, which is also the reference."""
     with arm(name, shared.seed, mode="online"):
-        run = submit_fresh(config, shared, prompts, one, shared.sft)
+        run = submit_fresh(config, shared, prompts, one, shared.sft, shared.seed)
         return Trained(series_of.submit(run), stream_of.submit(run))
 
 
@@ -103,7 +103,7 @@ def replay(
 def train_in_rounds(
     config: OnlineConfig, shared: Shared, prompts: Rows, name: str, one: OnlineArm, rounds: int
 ) -> Trained:
-    """``rounds`` runs, each from where the last one ended, with a new optimiser, schedule and prompts of its own.
+    """``rounds`` runs, each from where the last one ended, with an optimiser, schedule, prompts and seed of its own.
 
     ``one.training`` is the budget of a round, all of whose pairs are drawn at its beginning; a moving reference is the
     policy as the round begins. Of the result the checkpoints are those after each round, the stream is the last one's.
@@ -117,14 +117,14 @@ def train_in_rounds(
     with arm(name, shared.seed, mode="online"):
         for number in range(rounds):
             portion = take_portion.submit(prompts, number * count, count)
-            run = submit_fresh(config, shared, portion, round_arm, start)
+            run = submit_fresh(config, shared, portion, round_arm, start, seed_of_round(shared.seed, number))
             series.append(series_of.submit(run))
             start = final_checkpoint.submit(series[-1])
         return Trained(join_series.submit(series), stream_of.submit(run))
 
 
 def submit_fresh(
-    config: OnlineConfig, shared: Shared, prompts: Any, one: OnlineArm, start: Any
+    config: OnlineConfig, shared: Shared, prompts: Any, one: OnlineArm, start: Any, seed: int
 ) -> PrefectFuture[FreshRun]:
     """The stage itself; ``start`` is where it goes on from, the SFT model stays the reference."""
     return optimise_on_fresh_pairs.submit(
@@ -137,5 +137,5 @@ def submit_fresh(
         one.fresh,
         one.training,
         config.model,
-        shared.seed,
+        seed,
     )

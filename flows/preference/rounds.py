@@ -6,7 +6,7 @@ from typing import Any, Self
 from prefect.futures import PrefectFuture
 from pydantic import Field, model_validator
 
-from flows.matched import Rows, Shared, policy_prompts
+from flows.matched import Rows, Shared, policy_prompts, seed_of_round
 from flows.preference.online import OnlineArm, OnlineConfig, Policy, Series, train_online
 from flows.reinforcement.matched import GOLD, MEMBERS_APART, Reward, measure_policy
 from flows.reinforcement.matched import measure_start as measure_sft
@@ -177,13 +177,12 @@ def finetune_in_rounds(
     current: Any = shared.sft
     with arm(name, shared.seed, mode="online"):
         for number in range(rounds):
+            seed = seed_of_round(shared.seed, number)
             portion = take_portion.submit(prompts, number * count, count)
-            samples = sample_responses.submit(
-                current, portion, decoding, config.fresh.per_prompt, config.model, shared.seed
-            )
+            samples = sample_responses.submit(current, portion, decoding, config.fresh.per_prompt, config.model, seed)
             best = choose_best_by_reward.submit(samples, FittedReward(), list(fitted), config.model)
             demonstrations = samples_as_demonstrations.submit(best)
-            current = finetune_supervised.submit(current, demonstrations, training, config.model, shared.seed)
+            current = finetune_supervised.submit(current, demonstrations, training, config.model, seed)
     found: Policy = current
     return found
 

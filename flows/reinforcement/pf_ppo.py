@@ -9,7 +9,7 @@ from typing import Any
 from prefect import flow
 from prefect.futures import PrefectFuture
 
-from flows.matched import Shared, share_inputs
+from flows.matched import Shared, seed_of_round, share_inputs
 from flows.paper import Paper
 from flows.reinforcement.matched import GOLD, PolicyArm, Series, measure_policy, train_policies
 from flows.reinforcement.pf_ppo_claims import ARMS, PASSING, claims_of
@@ -129,15 +129,12 @@ def fit_in_rounds(config: PFPPOConfig, inputs: Inputs) -> Series:
     current: Any = shared.sft
     with arm("iterative_dpo", inputs.seed, mode="online"):
         for number in range(config.rounds):
+            seed = seed_of_round(inputs.seed, number)
             prompts = take_portion.submit(inputs.prompts, number * count, count)
-            samples = sample_responses.submit(
-                current, prompts, decoding, config.method.per_prompt, config.model, inputs.seed
-            )
+            samples = sample_responses.submit(current, prompts, decoding, config.method.per_prompt, config.model, seed)
             pairs = label_by_reward.submit(samples, config.source, inputs.fitted, config.model)
             reference = score_pairs.submit(shared.sft, pairs, config.model)
-            series = optimise_preferences.submit(
-                current, pairs, reference, config.dpo, training, config.model, inputs.seed
-            )
+            series = optimise_preferences.submit(current, pairs, reference, config.dpo, training, config.model, seed)
             current = final_checkpoint.submit(series)
     return series
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from prefect.futures import PrefectFuture
 
-from flows.matched import Rows, Shared, benchmark, policy_prompts
+from flows.matched import Rows, Shared, benchmark, policy_prompts, seed_of_round
 from flows.studies.implicit_rm_generalization_claims import GOLD, LABELS
 from flows.studies.implicit_rm_generalization_settings import ITERATIVE, ImplicitRMConfig
 from tasks.data.stages import take_portion
@@ -69,15 +69,16 @@ def rounds_of(
     policy, previous = start, shared.sft
     for number in range(1, settings.rounds + 1):
         with arm(name, seed, mode="online"):
+            own = seed_of_round(seed, number)
             asked = take_portion.submit(prompts, (number - 1) * settings.prompts, settings.prompts)
             decoding = config.evaluation.decoding.model_copy(update={"temperature": 1.0, "top_p": 1.0})
-            samples = sample_responses.submit(policy, asked, decoding, settings.answers, config.model, seed + number)
+            samples = sample_responses.submit(policy, asked, decoding, settings.answers, config.model, own)
             reference = shared.sft if settings.implicit_reference == "sft" else previous
             pairs = labelled(config, name, samples, policy, reference, explicit)
             agreement = measure_labels.submit(pairs, FINAL if number == settings.rounds else f"round{number}")
             anchors = score_pairs.submit(policy, pairs, config.model)
             series = optimise_preferences.submit(
-                policy, pairs, anchors, DPO(beta=settings.beta), settings.training, config.model, seed
+                policy, pairs, anchors, DPO(beta=settings.beta), settings.training, config.model, own
             )
             policy, previous = final_checkpoint.submit(series), policy
         pending.append(Pending(name, seed, LABELS, agreement))

@@ -68,6 +68,15 @@ def test_hh_pairs_go_through_reward_model_and_rounds(tmp_path):
         "proxy_beats_offline", "reward_rises_with_rounds", "length_grows", "penalty_shortens"
     ]  # fmt: skip
     assert all(row["n_prompts"] > 5 for row in report.verdicts)
+    found = MlflowClient(tracking_uri()).search_runs([report.experiment_id], max_results=1000)
+    arms = {run.info.run_id: run.data.tags for run in found if run.data.tags["level"] == "arm"}
+    seeds = [
+        run.data.params["seed"]
+        for run in found
+        if run.info.run_name == "optimise_on_fresh_pairs"
+        and arms[run.data.tags["mlflow.parentRunId"]]["arm"] == "iterative_dpo"
+    ]
+    assert len(set(seeds)) == len(seeds) == 2, "a prompt that comes again in a later round is answered anew"
 
 
 def test_arms_change_one_thing_each():
