@@ -34,7 +34,7 @@ def train_gradient(entry: Entry) -> Policy:
     prompts = shared.demonstrations if resets else policy_prompts(config, shared)
     anchors = []
     if entry.method == "par":
-        with arm(entry.label, shared.seed):
+        with arm(entry.label, shared.seed, mode="online"):
             samples = sample_responses.submit(
                 shared.sft, prompts, config.reinforcement.decoding, config.variants.par.references, config.model,
                 shared.seed,

@@ -70,7 +70,7 @@ def with_whole_groups(config: TournamentConfig, training: PreferenceTraining) ->
 def at_chosen_temperature(entry: Entry, prompts: Rows, objective: Any) -> Any:
     """BRAIn at the reward temperature at which a share of the SFT model's samples counts."""
     config, shared = entry.config, entry.shared
-    with arm(entry.label, shared.seed):
+    with arm(entry.label, shared.seed, mode="online"):
         samples = sample_responses.submit(
             shared.sft, take_portion.submit(prompts, 0, TEMPERATURE_PROMPTS), config.fresh.decoding,
             config.round_responses, config.model, shared.seed,

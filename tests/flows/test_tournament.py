@@ -63,6 +63,9 @@ def test_every_method_can_enter(labels: str):
     report = tournament(smoke(f"labels={labels}", f"methods={','.join(methods)}", *critic))
     assert report.failures == {}
     assert {row["arm"] for row in report.leaderboard if row["suite"] == "tournament"} == {"sft", *methods}
+    found = MlflowClient(tracking_uri()).search_runs([report.experiment_id], max_results=1000)
+    modes = {run.data.tags["arm"]: run.data.tags["mode"] for run in found if run.data.tags["level"] == "arm"}
+    assert {name for name in methods if modes[name] == "online"} == {*ONLINE, *GRADIENT, "superhf"}
 
 
 @pytest.mark.exhaustive
