@@ -18,7 +18,8 @@ class FreshPairs(Frozen):
 
     A round draws prompts, samples responses to each, has them compared, and takes ``refresh_every_steps`` optimiser
     steps on the pairs. 1 is online; a few hundred is iterative; as many as the whole run, with ``behaviour`` start,
-    is offline.
+    is offline. Comparisons of equal texts and ties are left out; a round that they leave with less than a row a step is
+    drawn again.
     """
 
     refresh_every_steps: int = Field(
