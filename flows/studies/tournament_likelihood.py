@@ -34,8 +34,9 @@ def budget_of(entry: Entry) -> SupervisedTraining:
     """The common steps and batch, with the rate of supervised fine-tuning."""
     common = enough(entry.config, entry.config.training)
     same = {name: getattr(common, name) for name in ("max_steps", "batch_size", "snapshots", "epochs")}
-    training: SupervisedTraining = entry.config.preferred_ft.model_copy(update={**entry.settings, **same})
-    return training
+    own = entry.config.preferred_ft
+    rate = entry.settings.get("learning_rate", own.learning_rate)
+    return own.model_copy(update={**same, "learning_rate": rate})
 
 
 def finetune_on_preferred(entry: Entry) -> Policy:
