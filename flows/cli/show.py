@@ -53,10 +53,12 @@ def _document(paper: "Paper", scale: str, config: "PaperConfig", settings: list[
 
 
 def _print(paper: "Paper", scale: str, config: "PaperConfig", settings: list[Hyperparameter]) -> None:
-    results.print(f"[bold]{paper.title}[/bold] (arXiv {paper.arxiv})\n{paper.summary}\n")
+    source = f" (arXiv {paper.arxiv})" if paper.arxiv else ""
+    results.print(f"[bold]{paper.title}[/bold]{source}\n{paper.summary}\n")
     results.print(grid("Arms", ("arm", "what it is"), list(paper.arms.items())))
     claims = [(claim.key, claim.statement, claim.source, claim.paper_value) for claim in paper.claims]
-    results.print(grid("Claims", ("claim", "statement", "source", "paper"), claims))
+    if claims:
+        results.print(grid("Claims", ("claim", "statement", "source", "paper"), claims))
     rows = [
         (
             f"[bold]{one.path}[/]\n{escape(one.description)}",

@@ -66,6 +66,14 @@ def test_a_paper_is_shown_with_every_setting_and_its_provenance(rlhf: Terminal) 
     assert all(claim["source"] and claim["paper_value"] for claim in document["claims"])
 
 
+def test_a_study_of_no_paper_is_shown_without_empty_tables(rlhf: Terminal) -> None:
+    code, out, _ = rlhf("show", "tournament", "--scale", "smoke")
+    assert code == 0
+    assert "arXiv" not in out
+    assert "Claims" not in out
+    assert "online_dpo" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "culprit"),
     [
