@@ -8,7 +8,7 @@ export RLHF_HOME ?= $(CURDIR)/.rlhf
 .PHONY: demo test test-all lint bench up clean
 
 demo: $(STAMP)
-	$(BIN)/rlhf run dpo --scale laptop
+	$(BIN)/rlhf run dpo --scale laptop --arms sft,preferred_ft,best_of_n,dpo,cdpo,ipo
 
 test: $(STAMP)
 	$(BIN)/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
